@@ -128,10 +128,10 @@ def forecast(forecast_fork: Callable[..., Result]) -> Callable[..., Result]:
 
 @pytest.fixture(scope="session")
 def forecast_here(forecast_fork: Callable[..., Result]) -> Callable[..., Result]:
-    """Run the command as `forecast_fork` does, but in this process where it does not train: it takes a third."""
+    """Run the command as `forecast_fork` does, but in this process where it needs no other: it takes a third."""
 
     def run(*arguments: object, cwd: Path | None = None, **options) -> Result:
-        if arguments[0] in TRAINING_VERBS or options:
+        if arguments[0] in {*TRAINING_VERBS, "run"} or options:
             return forecast_fork(*arguments, cwd=cwd, **options)
         return run_in_process([*map(str, arguments)], cwd or Path.cwd())
 

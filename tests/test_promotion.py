@@ -13,6 +13,11 @@ from forecaster.runs import promotion
 from tests.test_runs import FILES
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def write(run: Path, promote: bool = True, challenge: dict | None = None) -> str:
     """Write a version, with the record of its challenge where there is one, and promote it."""
     files = FILES | ({"challenge.json": json.dumps(challenge).encode()} if challenge else {})

@@ -17,6 +17,12 @@ from forecaster.runs.tables import format_runs, format_versions
 from tests.helpers.command import ROOT
 from tests.test_promotion import Killed, write
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 RUNS = Path(__file__).parent / "runs"
 NOW = datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)
 

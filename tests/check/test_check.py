@@ -186,7 +186,7 @@ def test_parts_are_found_among_other_columns():
 # The command
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def forecast(forecast_here):
     return forecast_here
 

@@ -20,6 +20,12 @@ from forecaster.runs import FORMAT
 from tests.helpers.command import FORECAST, HEAVY, TINY, list_modules, run_in_turn, write_hourly_csv
 from tests.helpers.fork_server import FILE_SIZE
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 VERBS = ("train", "tune", "predict", "impute", "diagnose", "validate", "init", "schema", "run")
 
 

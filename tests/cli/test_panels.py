@@ -11,6 +11,12 @@ import pytest
 from forecaster.errors import DataError
 from tests.helpers.reading import read_series
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 LONG = """\
 day,shop,kind,sold
 2026-01-01,a,big,1

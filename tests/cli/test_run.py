@@ -19,6 +19,12 @@ from forecaster.jobs.status import Outcome, Status
 from forecaster.problems import Problem
 from tests.helpers.command import ROOT
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 JOBS = """\
 jobs:
   - {name: north, data: load.csv, run: runs/load, tags: [night]}

@@ -21,6 +21,12 @@ from forecaster.errors import DataError, InputOutputFailed, UsageError
 from tests.helpers.command import write_hourly_csv
 from tests.helpers.reading import read_series
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 pytest.importorskip("pyarrow")
 pytest.importorskip("sqlalchemy")
 

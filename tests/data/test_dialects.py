@@ -27,6 +27,12 @@ from forecaster.preprocessing.value_ranges import find_domains
 from tests.helpers.command import write_hourly_csv
 from tests.helpers.reading import read_series, read_table, series_of
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 DAYS = "day,load\n2026-01-01,1.5\n2026-01-02,2.5\n2026-01-03,3.5\n2026-01-04,4.5\n"
 VALUES = [1.5, 2.5, 3.5, 4.5]
 

@@ -14,6 +14,12 @@ from forecaster.errors import DataError
 from tests.helpers.command import DATA
 from tests.helpers.reading import read_series
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 NAN = np.nan
 
 

@@ -8,7 +8,6 @@ share them, and so do shell scripts through `write_command`: the imports are pai
 
 import atexit
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -210,14 +209,12 @@ def build_parsers() -> None:
     import typer.main
 
     module = sys.modules["forecaster.cli.main"]
-    choose = functools.cache(lambda named: choose_verb([*named]))
-    choose_verb, module._choose_verb = module._choose_verb, lambda named: choose(tuple(named))
-    typer.main.get_command = functools.cache(typer.main.get_command)
-    for verb in [None, *typer.main.get_command(module.app).commands]:
-        parser = typer.main.get_command(choose((verb,)))
-        for each in [parser, *getattr(parser, "commands", {}).values()]:
-            for parameter in each.params:
-                parameter.get_runtime_param()
+    choose_verb, parsers = module._choose_verb, {}
+    for verb in typer.main.get_command(module.app).commands:
+        parsers[verb] = typer.main.get_command(choose_verb([verb]))
+        for parameter in [*parsers[verb].params, *parsers[verb].commands[verb].params]:
+            parameter.get_runtime_param()
+    module._choose_verb = lambda named: parsers.get("".join(named)) or choose_verb(named)
 
 
 def serve(listener: socket.socket, tensorflow: bool) -> None:

@@ -18,6 +18,11 @@ from forecaster.jobs.forecast_table import ForecastTable, write_comparison_table
 from forecaster.jobs.store import open_store
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def make_forecast(series: str = "a", origin: str = "2026-03-01", steps: int = 2, first: float = 1.5, quantiles=None):
     start = pd.Timestamp(origin)
     ahead = pd.date_range(start, periods=steps + 1, freq="D")[1:]

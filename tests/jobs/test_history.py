@@ -18,6 +18,12 @@ from forecaster.reporting.figures import render_figure
 from tests.helpers.command import HEAVY, run_in_turn
 from tests.jobs.test_store import make_actuals, make_forecast
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)
 HEADER = "job,version,series,origin,timestamp,step,mean,lower_80,upper_80,source,made_at,actual"
 

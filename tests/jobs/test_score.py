@@ -15,6 +15,12 @@ from forecaster.jobs.score import RECENT, Score, describe_drift, find_exceeded_l
 from forecaster.jobs.store import open_store
 from tests.jobs.past import make_frames
 
+
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 
