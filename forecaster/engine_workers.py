@@ -11,7 +11,6 @@ import math
 import os
 import pickle
 import secrets
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from forecaster.engine import Engine
 from forecaster.errors import InputOutputFailed
 from forecaster.extras import import_extra
 from forecaster.problems import Problem
-from forecaster.workers import GRACE, Ended, Reported, Work, Workers
+from forecaster.workers import GRACE, Ended, Reported, Work, Workers, keep_signal_handlers
 
 log = logging.getLogger("forecaster")
 
@@ -83,7 +82,7 @@ def _connect(address: str | None) -> Iterator[Any]:
     local = {"address": "local", "include_dashboard": False, "object_store_memory": _STORE_BYTES}
     options: dict[str, Any] = {"address": address} if address else local
     try:
-        with _keep_signal_handlers():
+        with keep_signal_handlers():
             _probe(address)
             if not (address or "").startswith("ray://"):  # whose server takes no options of logging
                 options |= {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
@@ -94,20 +93,8 @@ def _connect(address: str | None) -> Iterator[Any]:
     try:
         yield ray
     finally:
-        with _keep_signal_handlers():
+        with keep_signal_handlers():
             ray.shutdown()
-
-
-@contextlib.contextmanager
-def _keep_signal_handlers() -> Iterator[None]:
-    """Put our own handlers back: Ray's exit at a signal, and a command saves a checkpoint first."""
-    own = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError):  # not in the main thread, where Ray sets none either
-            for number, handler in own.items():
-                signal.signal(number, handler)
 
 
 def _probe(address: str | None) -> None:

@@ -327,6 +327,18 @@ def _block_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def keep_signal_handlers() -> Iterator[None]:
+    """Put our own handlers back, which save a checkpoint; libraries that connect to others set theirs."""
+    own = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # not in the main thread, where Ray sets none either
+            for number, handler in own.items():
+                signal.signal(number, handler)
+
+
 # What follows runs in a worker.
 
 _received: list[int] = []  # signals since the last task ended

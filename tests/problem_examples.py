@@ -1469,6 +1469,8 @@ _EXAMPLES = [
     Problem("unreachable-cluster", "10.0.0.5:6379", detail={"reason": "connection refused"}),
     Problem("other-version-on-node", detail={"host": "node-2", "version": "0.9.0", "own": "1.0.0"}),
     Problem("path-not-shared", "jobs.yaml", detail={"host": "node-2"}),
+    Problem("lost-host", "--hosts", detail={"reason": "Socket closed"}),
+    Problem("hosts-differ", "--hosts"),
     Problem("killed-trial", detail={"number": 3, "again": True}),
     Problem("killed-trial", detail={"number": 3, "again": False}),
     Problem("restarted-task", detail={"reason": "the node died"}),

@@ -12,6 +12,7 @@ from forecaster.default_config import Proposal, check_windows, load_or_propose, 
 from forecaster.engine import Engine
 from forecaster.errors import Interrupted, UsageError
 from forecaster.extras import configure_libraries, import_extra
+from forecaster.hosts import Hosts
 from forecaster.preprocessing.plan import Plan, plan_training
 from forecaster.preprocessing.read_data import read_data
 from forecaster.problems import Problem
@@ -74,11 +75,12 @@ def train_run(
     margin: float = 0.0,
     imports: AbstractContextManager[object] | None = None,
     engine: Engine | None = None,
+    hosts: Hosts | None = None,
 ) -> "Trained":
     """Train a plan into a run folder, under its lock; TensorFlow is loaded first.
 
     Args:
-        plan, received, resume, promote, margin, engine: as in `training.train`.
+        plan, received, resume, promote, margin, engine, hosts: as in `training.train`.
         folder: of the run.
         feature, imports: as in `load_training`.
         start: the version whose weights to start from.
@@ -92,7 +94,26 @@ def train_run(
         if received:
             raise Interrupted(Problem("interrupted"), received[0])
         train = load_training(feature, imports)
-        return train(plan, folder, received, resume, start, promote, margin, engine)
+        return train(plan, folder, received, resume, start, promote, margin, engine, hosts)
+
+
+def assist_training(
+    plan: Plan,
+    feature: str,
+    received: Sequence[int],
+    hosts: Hosts,
+    imports: AbstractContextManager[object] | None = None,
+) -> None:
+    """Train a plan together with the first host, which writes the run; the arguments are those of `train_run`.
+
+    Raises:
+        ForecasterError: as `training.assist`.
+        UsageError: Keras is loaded with another backend.
+    """
+    load_training(feature, imports)
+    from forecaster.training.train import assist  # noqa: PLC0415  TensorFlow, which is loaded now
+
+    assist(plan, received, hosts)
 
 
 def load_training(feature: str, imports: AbstractContextManager[object] | None = None) -> Callable[..., "Trained"]:

@@ -11,6 +11,8 @@ import typer
 from forecaster.cli import console
 from forecaster.cli.options import Address, Data, EngineOption, Set, Source, choose_engine, parse_seconds
 from forecaster.cli.refusals import explain_refusal
+from forecaster.errors import UsageError
+from forecaster.problems import Problem
 
 if TYPE_CHECKING:
     from forecaster.runs import Version
@@ -58,6 +60,18 @@ def train(
     ] = 0.0,
     engine: EngineOption = None,
     address: Address = None,
+    hosts: Annotated[
+        str | None,
+        typer.Option(
+            "--hosts",
+            help="HOST:PORT of each process that trains the network together, the same for all: a:2222,b:2222.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        int | None,
+        typer.Option("--host", min=1, help="Number of this process in --hosts; 1 writes the run.", show_default=False),
+    ] = None,
     track: Annotated[
         list[Tracker] | None,
         typer.Option(
@@ -81,20 +95,31 @@ def train(
     """
     from forecaster.cli.signals import collect_signals, limit_time
     from forecaster.extras import require_extra
+    from forecaster.hosts import parse_hosts
 
     require_extra("train", "forecast train")
     seconds, chosen = parse_seconds(timeout, "--timeout"), choose_engine(engine, address)
+    together = parse_hosts(hosts, host)
+    if together is not None and chosen.kind != "processes":
+        detail = {"expected": "no --engine: each host runs this command"}
+        raise UsageError(Problem("invalid-option", "--hosts", detail=detail))
     if Tracker.MLFLOW in (track or []):
         require_extra("mlflow", "forecast train --track mlflow")
     with collect_signals() as received, limit_time(seconds, f"--timeout {timeout}", received):
-        from forecaster.api.trainings import plan_source, train_run
+        from forecaster.api.trainings import assist_training, plan_source, train_run
         from forecaster.runs import load_version
 
         with explain_refusal("train", source, overrides or [], data):
             config, plan = plan_source(source, overrides or [], data)
         start, folder = None if warm is None else load_version(warm), run or Path("runs") / config.stem
         imports = console.silence_imports()
-        trained = train_run(plan, folder, "forecast train", received, resume, start, promote, margin, imports, chosen)
+        if together is not None and not together.is_first:
+            assist_training(plan, "forecast train", received, together, imports)
+            console.log.info("trained together with %s, which writes the run", together.addresses[0])
+            return
+        trained = train_run(
+            plan, folder, "forecast train", received, resume, start, promote, margin, imports, chosen, together
+        )
         if trained.notice is not None:
             wanted = (trained.promoted and trained.challenge.summary) or promote is Rule.NEVER
             console.log.log(logging.INFO if wanted else logging.WARNING, "%s", trained.notice)

@@ -319,6 +319,14 @@ RUNS: Mapping[str, Message] = {
         "second time: the trial is left out. Use a smaller --jobs}",
         "The system ended a process of `forecast tune --jobs`.",
     ),
+    "lost-host": Message(
+        "another process of the training ended, or cannot be reached ({reason}); start all of them again with --resume",
+        "Processes that train one network together depend on each other.",
+    ),
+    "hosts-differ": Message(
+        "the processes do not train the same: config, data and version of forecast must be the same on all hosts",
+        "Each process reads the config and the data.",
+    ),
     # Signals.
     "interrupted": Message("interrupted: there was nothing to save", "Ctrl-C or SIGTERM."),
     "interrupted-before-start": Message("interrupted before it started", "Ctrl-C or SIGTERM."),

@@ -23,6 +23,7 @@ from forecaster.problems import Problem
 from forecaster.runs import Version
 from forecaster.training import averaging
 from forecaster.training.averaging import Average
+from forecaster.training.exchange import Exchange
 from forecaster.training.optimizers import build_optimizer
 from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
 from forecaster.training.step import AnyLearner, Steps, TrainingStep, ZeroShotTable, take_step
@@ -104,6 +105,7 @@ def prepare_trainer(
     described: bool = True,
     course: Course | None = None,
     zero_shot: ZeroShotTable | None = None,
+    exchange: Exchange | None = None,
 ) -> Trainer[Network]:
     """Prepare the trainer of a plan's network, before its first batch.
 
@@ -112,6 +114,7 @@ def prepare_trainer(
         described: whether to log the data that it is trained on.
         course: of the training that this one repeats on all parts of the series; None for the first.
         zero_shot: what `compute_zero_shot_table` makes of the plan, where several networks share it.
+        exchange: with the other processes that train the network.
 
     Raises:
         DataError: a part has no window.
@@ -128,10 +131,11 @@ def prepare_trainer(
     if config.model.pretrained:
         steps = replace(steps, zero_shot=zero_shot or compute_zero_shot_table(plan))
     _adapt_head(network, steps, training_starts, length)
-    is_compiled = choose_compilation(network, config.model, training, length, len(training_starts))
+    # XLA compiles no collectives of CPUs.
+    is_compiled = exchange is None and choose_compilation(network, config.model, training, length, len(training_starts))
     shape = _describe_network(config, plan.preprocessing)
     return build_trainer(
-        network, training, steps, length, training_starts, watched, first_choice, course, is_compiled, shape
+        network, training, steps, length, training_starts, watched, first_choice, course, is_compiled, shape, exchange
     )
 
 
@@ -184,17 +188,19 @@ def build_trainer(
     course: Course | None = None,
     is_compiled: bool = False,
     shape: Hashable = None,
+    exchange: Exchange | None = None,
 ) -> Trainer[AnyLearner]:
     """Build the trainer of a config's `training` section; the other arguments are those of `Trainer`.
 
     Args:
         course: of the training whose rates and averages the new one repeats, and that it ends as early as.
         shape: of the network, whose step is then shared with other trainings; None where it is not.
+        exchange: as in `TrainingStep`.
     """
     stopping, tensors = training.early_stopping, steps.to_tensors()
     course = course or Course(training.epochs, training.batches_per_epoch or len(training_starts), ())
     return Trainer(
-        _take_or_build_step(network, training, steps.past, tensors.specs, length, is_compiled, shape),
+        _take_or_build_step(network, training, steps.past, tensors.specs, length, is_compiled, shape, exchange),
         build_schedule(training.schedule, training.epochs),
         tensors,
         training_starts,
@@ -219,10 +225,20 @@ def _take_or_build_step(
     length: int,
     is_compiled: bool,
     shape: Hashable,
+    exchange: Exchange | None,
 ) -> TrainingStep[AnyLearner]:
     """Take the step of a network of the same shape, with the state of this one, or build it."""
     averaged = (training.averaging, training.epochs) if training.averaging else None
-    others = (training.optimizer, averaged, training.batch_size, past, tuple(specs.values()), length, is_compiled)
+    others = (
+        training.optimizer,
+        averaged,
+        training.batch_size,
+        past,
+        tuple(specs.values()),
+        length,
+        is_compiled,
+        exchange,
+    )
     key = None if shape is None else (shape, others)
     if key is not None and (step := take_step(key)) is not None:
         step.start_over(network)
@@ -237,6 +253,7 @@ def _take_or_build_step(
         batch_size=training.batch_size,
         is_compiled=is_compiled,
         shape=key,
+        exchange=exchange,
     )
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from forecaster.inputs import Inputs
 from forecaster.models.recurrent_layers import avoid_kernels
 from forecaster.training.averaging import Average
+from forecaster.training.exchange import Exchange
 from forecaster.training.export import TracedNetwork
 
 
@@ -132,6 +133,7 @@ class TrainingStep(Generic[AnyLearner]):
         is_compiled: whether XLA compiles the step of whole batches, the optimizer's included. The last, smaller batch
             of an epoch is run without it, since another shape would be compiled again.
         shape: what the traced functions depend on; None where no other training can share them.
+        exchange: with the other processes that train the same network on their shares of each batch; None: no others.
 
     Attributes:
         served: the network's functions that are exported, once they are traced.
@@ -149,8 +151,9 @@ class TrainingStep(Generic[AnyLearner]):
         batch_size: int = 1,
         is_compiled: bool = False,
         shape: Hashable = None,
+        exchange: Exchange | None = None,
     ) -> None:
-        self.shape = shape
+        self.shape, self.exchange = shape, exchange
         self.served: TracedNetwork | None = None
         self.network, self.optimizer, self.average = network, optimizer, average
         self.length, self.past, self._names = length, past, list(specs)
@@ -158,7 +161,11 @@ class TrainingStep(Generic[AnyLearner]):
         self._first_values = [variable.numpy() for variable in optimizer.variables]
         starts = tf.TensorSpec([None], tf.int32, "starts")
         batch = [starts, tf.TensorSpec([None, 1], tf.float32, "signs"), tf.TensorSpec([], tf.float32, "epoch")]
-        self._train = self._trace(self._run_on_batch, [*specs.values(), *batch])
+        if exchange is None:
+            self._train = self._trace(self._run_on_batch, [*specs.values(), *batch])
+        else:
+            share = tf.TensorSpec([], tf.float32, "share")
+            self._train = self._trace(self._run_on_share, [*specs.values(), *batch, share])
         self._validate = self._trace(self._validate_on_batch, [*specs.values(), starts])
         self._batch_size = batch_size if is_compiled else None
         if is_compiled:
@@ -190,6 +197,10 @@ class TrainingStep(Generic[AnyLearner]):
         Returns:
             The mean loss before the step.
         """
+        if self.exchange is not None:
+            starts, signs, share = self.exchange.take_share(starts, signs)
+            others = tf.constant(starts), signs, tf.constant(epoch, tf.float32), tf.constant(share, tf.float32)
+            return float(self._train(*tensors.flatten(), *others))
         train = self._train_whole if len(starts) == self._batch_size else self._train
         return float(train(*tensors.flatten(), tf.constant(starts), signs, tf.constant(epoch, tf.float32)))
 
@@ -233,6 +244,10 @@ class TrainingStep(Generic[AnyLearner]):
     def _run_on_batch(self, *arguments: tf.Tensor) -> tf.Tensor:
         return self._update_weights(*self._cut_and_flip(*arguments))
 
+    def _run_on_share(self, *arguments: tf.Tensor) -> tf.Tensor:
+        *others, share = arguments
+        return self._update_weights(*self._cut_and_flip(*others), share)
+
     def _run_on_whole_batch(self, *arguments: tf.Tensor) -> tf.Tensor:
         # Cut outside what XLA compiles, which would compile series of another length again.
         inputs, targets, epoch = self._cut_and_flip(*arguments)
@@ -242,11 +257,16 @@ class TrainingStep(Generic[AnyLearner]):
         ]
         return self._compiled(Inputs(*shaped[:-1]), shaped[-1], epoch)
 
-    def _update_weights(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+    def _update_weights(
+        self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor, share: tf.Tensor | None = None
+    ) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = self.network.compute_training_loss(inputs, targets, epoch)
         variables = self.network.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        gradients = tape.gradient(loss, variables)
+        if self.exchange is not None:
+            loss, gradients = self.exchange.average(loss, gradients, share)  # before they are clipped
+        self.optimizer.apply(gradients, variables)
         if self.average is not None:
             self.average.observe_batch()
         return loss

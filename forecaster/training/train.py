@@ -1,8 +1,10 @@
 """Train a network, or an ensemble of them, on a prepared series and write it as a version of a run."""
 
+import contextlib
 import functools
 import itertools
 import logging
+import signal
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -19,6 +21,7 @@ from forecaster.errors import ChallengerLost, Diverged, Interrupted, RunError, U
 from forecaster.evaluation import tables
 from forecaster.evaluation.challenge import Challenge, challenge
 from forecaster.forecasting.predictor import Predictor
+from forecaster.hosts import Hosts
 from forecaster.models import Network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
@@ -54,6 +57,7 @@ from forecaster.training.artifacts import (
     record_training,
 )
 from forecaster.training.build import compute_zero_shot_table, load_initial_weights, prepare_trainer
+from forecaster.training.exchange import Exchange, open_exchange
 from forecaster.training.export import trace_network
 from forecaster.training.processes import run_in_processes
 from forecaster.training.progress import ProgressLogger
@@ -106,6 +110,7 @@ def train(
     promote: str = "better",
     margin: float = 0.0,
     engine: Engine | None = None,
+    hosts: Hosts | None = None,
 ) -> Trained:
     """Train on `plan`, compare the result with the version in use, and promote it or not. Call it under `lock_run`.
 
@@ -119,13 +124,48 @@ def train(
             the first. The version of a pinned run stays in use.
         margin: by how much the error of the new version may be larger, as a fraction.
         engine: what trains the networks of an ensemble; None: this process, or `ensemble.processes`.
+        hosts: that train each network together, of which this is the first; the others call `assist`.
 
     Raises:
+        InputOutputFailed: another host ended.
         Interrupted: a signal was received; the checkpoint is saved, and in a refit the version before it, too.
         Diverged: a loss or a forecast became NaN or infinite; the old version stays.
         UsageError: the checkpoint has a different config, or no matrix of `warm` has a matching shape.
         RunError: the checkpoint is damaged.
     """
+    with open_exchange(hosts) as exchange:
+        return _train(plan, run, received, resume, warm, promote, margin, engine, exchange)
+
+
+def assist(plan: Plan, received: Sequence[int], hosts: Hosts) -> None:
+    """Train the networks of a plan together with the first host, which writes the run.
+
+    Args:
+        plan: of the same config on the same data.
+        received: signals received so far, which stop all hosts.
+        hosts: all of them, with the number of this one.
+
+    Raises:
+        Diverged, InputOutputFailed, Interrupted, UsageError: as `train`.
+    """
+    with open_exchange(hosts) as exchange:
+        tasks = _build_tasks(plan, Path(), False, None, _build_identity(plan), exchange)
+        trained = _train_all(plan, tasks, received, None)
+        with contextlib.suppress(Diverged):
+            _train_again(plan, tasks, trained, received, None)
+
+
+def _train(
+    plan: Plan,
+    run: Path,
+    received: Sequence[int],
+    resume: bool,
+    warm: Version | None,
+    promote: str,
+    margin: float,
+    engine: Engine | None,
+    exchange: Exchange | None,
+) -> Trained:
     started = time.monotonic()
     complete_promotion(run)
     if constant := list(itertools.compress(plan.members.names, plan.members.scaler.is_constant[:, 0])):
@@ -135,7 +175,7 @@ def train(
     if not resume:
         remove_member_checkpoints(run)
     identity = _build_identity(plan)
-    tasks = _build_tasks(plan, run, resume, warm, identity)
+    tasks = _build_tasks(plan, run, resume, warm, identity, exchange)
     trained = _train_all(plan, tasks, received, engine)
     plan = replace(plan, config=choose_config(plan, trained))
     predictor = build_predictor(plan, trained)
@@ -180,6 +220,7 @@ class _Task:
         resume, warm: as in `train`.
         course: of the network's training, in its refit; None in that training.
         zero_shot: the forecasts that it starts from, which several networks share; None where it starts from none.
+        exchange: with the other processes that train it.
     """
 
     plan: Plan
@@ -192,6 +233,12 @@ class _Task:
     warm: Version | None
     course: Course | None = None
     zero_shot: ZeroShotTable | None = None
+    exchange: Exchange | None = None
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes what is kept of the training."""
+        return self.exchange is None or self.exchange.place == 0
 
     @property
     def is_refit(self) -> bool:
@@ -222,12 +269,31 @@ class _Task:
         return f"{self.label}seed {config.training.seed}, window of {window}, loss {config.loss}"
 
 
-def _build_tasks(plan: Plan, run: Path, resume: bool, warm: Version | None, identity: Mapping[str, Any]) -> list[_Task]:
+def _build_tasks(
+    plan: Plan,
+    run: Path,
+    resume: bool,
+    warm: Version | None,
+    identity: Mapping[str, Any],
+    exchange: Exchange | None,
+) -> list[_Task]:
     """Build the tasks of a plan's networks, in their order."""
     configs = list_members(plan.config)
+    if exchange is not None:
+        exchange.check_same(encode_json(identity))
     snapshot = len(configs) > 1 and plan.config.ensemble is not None and plan.config.ensemble.vary == "snapshot"
     return [
-        _Task(replace(plan, config=config), number, len(configs), run, identity, snapshot, resume, warm)
+        _Task(
+            replace(plan, config=config),
+            number,
+            len(configs),
+            run,
+            identity,
+            snapshot,
+            resume,
+            warm,
+            exchange=exchange,
+        )
         for number, config in enumerate(configs, 1)
     ]
 
@@ -245,7 +311,8 @@ def _train_all(
 ) -> list[TrainedNetwork]:
     """Train one network after the other, or several at a time: `ensemble.processes`, or as a cluster has processors."""
     tasks = _share_zero_shot(tasks)
-    processes = 1 if plan.config.ensemble is None else plan.config.ensemble.processes
+    is_alone = plan.config.ensemble is None or tasks[0].exchange is not None
+    processes = 1 if is_alone or plan.config.ensemble is None else plan.config.ensemble.processes
     is_on_cluster = engine is not None and engine.kind == "ray" and len(tasks) > 1 and not tasks[0].snapshot
     if processes > 1 or is_on_cluster:
         train_task = functools.partial(_train_task, tasks)  # what the networks share is sent to each process once
@@ -302,12 +369,23 @@ def _refit(
     engine: Engine | None,
 ) -> Refit | None:
     """Train networks once more on all parts of the series, for as many steps; None where nothing is held out."""
+    networks = _train_again(plan, tasks, trained, received, engine)
+    return build_refit(plan, networks, predictor) if networks else None
+
+
+def _train_again(
+    plan: Plan,
+    tasks: Sequence[_Task],
+    trained: Sequence[TrainedNetwork],
+    received: Sequence[int],
+    engine: Engine | None,
+) -> list[TrainedNetwork]:
+    """Train networks once more, as `_refit`; none where nothing is held out."""
     held_out = any(split.training_end < split.steps for split in plan.members.splits)
     if plan.config.training.refit == "none" or not held_out:
-        return None
+        return []
     again = [replace(task, course=each.course) for task, each in zip(tasks, trained, strict=True)]
-    networks = _train_all(plan, again, received, engine)
-    return build_refit(plan, networks, predictor)
+    return _train_all(plan, again, received, engine)
 
 
 def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None) -> TrainedNetwork:
@@ -320,7 +398,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     """
     first_choice = task.plan.config.training.epochs if task.snapshot else 1
     described = task.number == 1 and not task.is_refit
-    trainer = prepare_trainer(task.plan, first_choice, described, task.course, task.zero_shot)
+    trainer = prepare_trainer(task.plan, first_choice, described, task.course, task.zero_shot, task.exchange)
     network = trainer.network
     if described:
         log.info("%s", progress.format_parameter_table(count_parameters(network)))
@@ -331,9 +409,11 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
     if before is not None:
         trainer.begin_from(before)
     _resume(trainer, task)
+    if task.exchange is not None:
+        trainer.restore(task.exchange.share_state(trainer.save_state()))
     _fit(trainer, task, received)
     state = trainer.save_state()
-    if not task.is_only:
+    if not task.is_only and task.is_writer:
         write_checkpoint(task.run, task.identity, state, task.checkpoint)
     trainer.step.served = trainer.step.served or trace_network(network, task.plan.config.window.length)
     encode, decode = trainer.step.served.export()
@@ -375,15 +455,17 @@ def _resume(trainer: Trainer[Network], task: _Task) -> None:
 def _fit(trainer: Trainer[Network], task: _Task, received: Sequence[int]) -> None:
     try:
         with progress.TrainingProgress(trainer.epochs, task.label) as bar:
-            trainer.fit(Checkpointer(ProgressLogger(bar, task.label), trainer, task), stop=lambda: bool(received))
+            checkpointer = Checkpointer(ProgressLogger(bar, task.label), trainer, task)
+            is_done = trainer.fit(checkpointer, stop=lambda: bool(received))
     except Diverged as error:
         (problem,) = error.problems
         raise Diverged(replace(problem, detail={**problem.detail, "member": task.label})) from None
-    if received:
-        write_checkpoint(task.run, task.identity, trainer.save_state(), task.checkpoint)
+    if received or not is_done:  # perhaps by a signal of another host
+        if task.is_writer:
+            write_checkpoint(task.run, task.identity, trainer.save_state(), task.checkpoint)
         detail = {"member": task.number, "members": task.count if task.count > 1 else 0}
         detail |= {"epoch": len(trainer.progress.history), "batch": trainer.progress.batch}
-        raise Interrupted(Problem("interrupted-training", detail=detail), received[0])
+        raise Interrupted(Problem("interrupted-training", detail=detail), [*received, signal.SIGTERM][0])
 
 
 class Checkpointer:
@@ -400,7 +482,7 @@ class Checkpointer:
     def report_epoch(self, epoch: Epoch) -> None:
         """Report the epoch, and save a checkpoint if the last is old."""
         self._logger.report_epoch(epoch)
-        if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+        if self._task.is_writer and time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             task = self._task
             write_checkpoint(task.run, task.identity, self._trainer.save_state(), task.checkpoint)
             self._saved = time.monotonic()

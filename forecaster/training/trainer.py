@@ -169,7 +169,9 @@ class Trainer(Generic[AnyLearner]):
         order = self._order(np.random.default_rng([self.seed, epoch]))
         started = time.monotonic() - progress.seconds
         while progress.batch < self.batches:
-            if stop():
+            is_stopping = stop()
+            # All processes of a training stop before the same batch.
+            if is_stopping if self.step.exchange is None else self.step.exchange.is_any(is_stopping):
                 return False
             starts = order[progress.batch * self.batch_size :][: self.batch_size]
             passed = epoch - 1 + (progress.batch + 1) / self.batches  # epochs, for schedules
@@ -239,10 +241,13 @@ class Trainer(Generic[AnyLearner]):
         return tf.where(drawn < 0.5, -1.0, 1.0)
 
     def _average_validation_loss(self, epoch: int) -> float:
-        total = 0.0
-        for first in range(0, len(self.validation_starts), _VALIDATION_BATCH):
-            starts = self.validation_starts[first : first + _VALIDATION_BATCH]
+        total, exchange, own = 0.0, self.step.exchange, self.validation_starts
+        if exchange is not None:
+            own = own[exchange.place :: exchange.count]
+        for first in range(0, len(own), _VALIDATION_BATCH):
+            starts = own[first : first + _VALIDATION_BATCH]
             total += self.step.validate(self.tensors, starts) * len(starts)
+        total = total if exchange is None else exchange.sum(total)
         loss = total / len(self.validation_starts)
         self._check_finite(loss, "validation loss", f"epoch {epoch}")
         return loss

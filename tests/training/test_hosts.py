@@ -1,0 +1,136 @@
+"""Several processes train one network together, with the losses of one process."""
+
+import csv
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from forecaster.config import load_config
+from forecaster.errors import UsageError
+from forecaster.hosts import Hosts, parse_hosts
+from forecaster.preprocessing.plan import plan_training
+from forecaster.training.build import prepare_trainer
+from forecaster.training.exchange import Exchange
+from tests.helpers.command import ROOT
+from tests.helpers.fork_server import ForkServer
+from tests.test_engine_workers import find_free_port
+
+SETTINGS = [
+    "training.epochs=3",
+    "training.batch_size=31",  # the last batch of an epoch is smaller, and both are shared unequally
+    "training.optimizer.clip_norm=0.1",
+    "training.averaging={name: ema, decay: 0.9}",
+    "training.sign_flip=true",
+]
+
+
+class Silent:
+    def report_batch(self, *arguments) -> None:
+        """Receive a batch."""
+
+    def report_epoch(self, epoch) -> None:
+        """Receive an epoch."""
+
+
+class OneOf(Exchange):
+    """An exchange with processes that add nothing, one of which gets a signal before some batch."""
+
+    def __init__(self, place: int, count: int, stopping: int = 1000) -> None:
+        self.place, self.count, self.stopping, self._states, self.calls = place, count, stopping, 0, 0
+
+    def _add_up(self, vector, key):
+        return vector
+
+    def is_any(self, flag: bool) -> bool:
+        self.calls += 1
+        return flag or self.calls > self.stopping
+
+
+def train_here(plan, exchange=None, stop=lambda: False):
+    trainer = prepare_trainer(plan, described=False, exchange=exchange)
+    is_done = trainer.fit(Silent(), stop)
+    history = [(epoch.loss, epoch.validation_loss) for epoch in trainer.progress.history]
+    return is_done, history, [variable.numpy() for variable in trainer.network.trainable_variables]
+
+
+@pytest.mark.slow
+def test_the_shares_of_processes_add_up_to_the_gradient_of_the_whole_batch():
+    weights = tf.Variable([[1.0, -2.0], [0.5, 3.0]])
+    values, targets = np.random.default_rng(0).normal(size=(2, 5, 2)).astype("float32")
+
+    def compute(starts):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((tf.gather(values, starts) @ weights - tf.gather(targets, starts)) ** 2)
+        return loss, [tape.gradient(loss, weights), None]
+
+    found = []
+    for place in range(2):
+        exchange = OneOf(place, 2)
+        starts, _, share = exchange.take_share(np.arange(5), np.ones((5, 1)))
+        found.append(exchange.average(*compute(starts), share))
+    loss, (gradient, _) = compute(np.arange(5))
+    assert sum(float(each[0]) for each in found) == pytest.approx(float(loss), rel=1e-6)
+    np.testing.assert_allclose(sum(each[1][0].numpy() for each in found), gradient, rtol=1e-5)
+    assert [each[1][1] for each in found] == [None, None]
+
+
+@pytest.mark.slow
+def test_a_signal_of_another_process_stops_a_training_between_two_batches(project):
+    exchange = OneOf(0, 2, stopping=4)
+    is_done, history, _ = train_here(plan_training(load_config(project / "tiny.yaml", SETTINGS)), exchange)
+    assert (is_done, history, exchange.calls) == (False, [], 5)
+
+
+@pytest.mark.slow
+def test_two_commands_train_one_network(project, fork_server):
+    addresses = f"127.0.0.1:{find_free_port()},127.0.0.1:{find_free_port()}"
+    overrides = [part for setting in SETTINGS for part in ("--set", setting)]
+    results, other = {}, ForkServer(fork_server(True).address, tensorflow=True)
+
+    def train(host, server):
+        command = ["train", "tiny.yaml", "--hosts", addresses, "--host", str(host), "--verbose", *overrides]
+        results[host] = server.run(command, project, {"PYTHONPATH": str(ROOT)}, 120)
+
+    thread = threading.Thread(target=train, args=(2, other))
+    thread.start()
+    train(1, fork_server(True))
+    thread.join()
+    other.close()
+    assert [results[host].returncode for host in (1, 2)] == [0, 0], results
+    assert f"trained together with {addresses.split(',', maxsplit=1)[0]}, which writes the run" in results[2].stderr
+    (folder,) = (project / "runs" / "tiny" / "versions").iterdir()  # the second host writes none
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    _, losses, _ = train_here(plan_training(load_config(project / "tiny.yaml", SETTINGS)))
+    found = [[float(row["loss"]), float(row["validation_loss"])] for row in rows]
+    np.testing.assert_allclose(found, losses, rtol=1e-5)
+
+
+def test_a_batch_of_fewer_windows_than_processes_leaves_some_without_a_share():
+    exchange = OneOf(2, 3)
+    starts, signs, share = exchange.take_share(np.array([5, 7]), np.array([[1.0], [-1.0]]))
+    assert (starts.tolist(), signs.tolist(), share) == ([5], [[1.0]], 0.0)
+    starts, signs, share = exchange.take_share(np.arange(8), np.ones((8, 1)))
+    assert (starts.tolist(), len(signs), share) == ([2, 5], 2, 0.25)
+
+
+def test_hosts_are_parsed():
+    assert parse_hosts(None, None) is None
+    assert parse_hosts("a:2222, b.local:2223", 2) == Hosts(("a:2222", "b.local:2223"), 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "message"),
+    [
+        ("a:2222", 1, "HOST:PORT of two or more"),
+        ("a:2222,b", 1, "HOST:PORT of two or more"),
+        ("a:2222,a:2222", 1, "HOST:PORT of two or more"),
+        (None, 1, "HOST:PORT of two or more"),
+        ("a:2222,b:2222", None, "--host with the number of this process, from 1 to 2"),
+        ("a:2222,b:2222", 3, "--host with the number of this process, from 1 to 2"),
+    ],
+)
+def test_what_names_no_hosts_is_refused(text, number, message):
+    with pytest.raises(UsageError, match=message):
+        parse_hosts(text, number)
