@@ -451,23 +451,11 @@ def test_forecasts_are_scored_when_their_actuals_arrive(folder):
     assert runner.state.newest == "2026-01-14 01:00:00"  # what is scored too badly is forecast all the same
 
 
-def test_intervals_adapt_once_enough_is_scored_unless_they_are_static(folder):
-    written = {}
-    for kind, nights in (("adaptive", 14), ("static", 1)):  # both with the store of the first
-        runner = Runner(folder, f"intervals: {kind}")
-        for number in range(nights):
-            if kind == "adaptive":
-                add_row(folder, 100.0 + number % 5)
-            runner.execute()
-        written[kind] = (folder / "out/load.csv").read_text().splitlines()
-    means = {kind: [line.split(",")[:5] for line in lines] for kind, lines in written.items()}
-    assert means["static"] == means["adaptive"]
-    assert written["static"] != written["adaptive"]
-
-
-def test_limits_of_adaptive_intervals_are_kept_with_the_forecast_and_printed(folder):
+def test_intervals_adapt_once_enough_is_scored_and_until_then_the_limit_is_kept_and_printed(folder):
     runner, counts = Runner(folder, "levels: [80]"), []
     for number in range(15):
+        if number:
+            add_row(folder, 100.0 + (number - 1) % 5)
         with keep_log(logging.INFO) as records:
             state = runner.execute()
         limits = state.notes
@@ -480,8 +468,12 @@ def test_limits_of_adaptive_intervals_are_kept_with_the_forecast_and_printed(fol
         assert {each["code"] for each in limits} <= {"too-few-scored-to-adapt"}
         counts += [each["detail"]["scored"] for each in limits]
         assert state.warnings == ()
-        add_row(folder, 100.0 + number % 5)
     assert counts == [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]  # the sixth step is scored six hours later
+    adaptive = (folder / "out/load.csv").read_text().splitlines()
+    Runner(folder, "levels: [80], intervals: static").execute()  # with the same store
+    static = (folder / "out/load.csv").read_text().splitlines()
+    assert [line.split(",")[:5] for line in static] == [line.split(",")[:5] for line in adaptive]
+    assert static != adaptive
 
 
 def test_static_intervals_have_no_limits_of_adaptive_ones(folder):
