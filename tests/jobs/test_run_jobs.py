@@ -1,5 +1,6 @@
 """`forecast run`: order, retries, limits, interruptions, and what is written about them; jobs are fakes."""
 
+import contextlib
 import functools
 import json
 import os
@@ -24,6 +25,7 @@ from forecaster.jobs.shards import Shard, parse_shard
 from forecaster.jobs.status import Outcome, read_status
 from forecaster.problems import Problem
 from forecaster.runs import hold_lock
+from forecaster.workers import Workers
 from tests.helpers import job_tasks
 from tests.helpers.command import ROOT
 
@@ -31,6 +33,18 @@ from tests.helpers.command import ROOT
 @pytest.fixture(autouse=True)
 def short_grace(monkeypatch):
     monkeypatch.setattr(run_jobs_module, "open_workers", functools.partial(open_workers, grace=0.5))
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Workers(job_tasks.execute, 1) as workers:
+        yield workers
+
+
+@pytest.fixture
+def one_worker(worker, monkeypatch):
+    """All runs have one worker, which stays, since it is not the point."""
+    monkeypatch.setattr(run_jobs_module, "open_workers", lambda *arguments, **options: contextlib.nullcontext(worker))
 
 
 def make_jobs(folder: Path, *names: str, **options) -> LoadedJobs:
@@ -78,6 +92,7 @@ def test_a_failure_a_crash_a_hang_and_a_memory_death_touch_no_other_job(tmp_path
     assert {name: job["exit_code"] for name, job in written["jobs"].items()} == {k: v for k, (_, v) in outcomes.items()}
 
 
+@pytest.mark.usefixtures("one_worker")
 @pytest.mark.parametrize(
     ("does", "code"),
     [
@@ -93,11 +108,13 @@ def test_the_exit_code_is_that_of_all_jobs_or_3(tmp_path, does, code):
     assert run(make_jobs(tmp_path, *does)).exit_code == code
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_jobs_run_by_priority_then_in_the_order_of_the_file(tmp_path):
     run(make_jobs(tmp_path, "a", "b", "c", "d", c={"priority": 5}, a={"priority": -1}))
     assert write_log(tmp_path) == ["c", "b", "d", "a"]
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_only_the_selected_jobs_run_and_the_others_keep_their_state(tmp_path):
     loaded = make_jobs(tmp_path, "north", "south", "nord", south={"tags": ("warm",)})
     run(loaded)
@@ -109,6 +126,7 @@ def test_only_the_selected_jobs_run_and_the_others_keep_their_state(tmp_path):
         run(loaded, only=("west",))
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_what_may_pass_is_tried_again_after_pauses_that_double(tmp_path):
     (tmp_path / "a.do").write_text("locked crash done")
     loaded = make_jobs(tmp_path, "a", "b", retries=2, backoff=0.2)
@@ -120,6 +138,7 @@ def test_what_may_pass_is_tried_again_after_pauses_that_double(tmp_path):
     assert write_log(tmp_path) == ["a", "b", "a", "a"]  # a pause keeps no other job from running
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_retries_end_and_what_is_wrong_with_data_is_not_tried_again(tmp_path):
     (tmp_path / "a.do").write_text("locked")
     (tmp_path / "b.do").write_text("fail")
@@ -236,6 +255,7 @@ def test_a_locked_folder_is_exit_75(tmp_path):
     assert not (tmp_path / "status.json").exists()
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_a_failure_that_is_repeated_and_a_recovery_are_known_as_such(tmp_path):
     (tmp_path / "a.do").write_text("fail fail locked done done")
     loaded = make_jobs(tmp_path, "a")
@@ -246,6 +266,7 @@ def test_a_failure_that_is_repeated_and_a_recovery_are_known_as_such(tmp_path):
     assert found == [(4, False, False), (4, True, False), (75, False, False), (0, False, True), (0, False, False)]
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_a_recovery_names_how_long_the_failure_lasted(tmp_path):
     (job,) = make_jobs(tmp_path, "a").jobs
     failed = Outcome(outcome="failed", exit_code=4, since=datetime(2026, 1, 1, 3, tzinfo=UTC))
@@ -253,6 +274,7 @@ def test_a_recovery_names_how_long_the_failure_lasted(tmp_path):
     assert describe_recovery(JobResult(job, failed, done)) == "a: recovered after 1 day 2 hours from exit 4"
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_times_of_an_outcome_are_those_of_its_changes(tmp_path):
     (tmp_path / "a.do").write_text("done fail fail")
     loaded = make_jobs(tmp_path, "a")
@@ -262,6 +284,7 @@ def test_times_of_an_outcome_are_those_of_its_changes(tmp_path):
     assert second.since == third.since == second.last_attempt < third.last_attempt
 
 
+@pytest.mark.usefixtures("one_worker")
 @pytest.mark.parametrize(
     "content",
     [
@@ -291,6 +314,7 @@ def test_a_damaged_status_is_kept_aside_and_nobody_has_to_act(tmp_path, content)
     assert json.loads((tmp_path / "status.json").read_text())["jobs"]["a"]["outcome"] == "done"
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_a_second_jobs_file_in_a_folder_is_refused_and_a_renamed_one_is_not(tmp_path):
     loaded = make_jobs(tmp_path, "a")
     run(loaded)
@@ -301,6 +325,7 @@ def test_a_second_jobs_file_in_a_folder_is_refused_and_a_renamed_one_is_not(tmp_
     assert run(other).status.runs == 2
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_a_status_that_cannot_be_written_for_a_while_stops_no_job(tmp_path, monkeypatch):
     loaded = make_jobs(tmp_path, "a", "b")
     write, calls = run_jobs_module.Status.write, []
@@ -317,6 +342,7 @@ def test_a_status_that_cannot_be_written_for_a_while_stops_no_job(tmp_path, monk
     assert (summary.exit_code, len(summary.errors)) == (74, 1)
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_the_metrics_file_is_written_after_a_run_and_its_failure_is_an_exit_code(tmp_path):
     loaded = make_jobs(tmp_path, "a")
     assert run(loaded, metrics_file=tmp_path / "jobs.prom").exit_code == 0
@@ -335,17 +361,19 @@ def test_the_parent_imports_no_library_of_arrays():
     assert not {"numpy", "pandas", "onnxruntime", "matplotlib", "scipy", "tensorflow"} & set(modules)
 
 
+def list_workers() -> list[str]:
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    found = children.read_text().split() if children.exists() else []
+    return [each for each in found if b"forecaster.workers" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
 def test_workers_are_gone_after_a_signal(tmp_path):
+    before = list_workers()
     (tmp_path / "a.do").write_text("wait")
     received: list[int] = []
     threading.Thread(target=lambda: (wait_for(tmp_path / "a.waits"), received.append(signal.SIGINT))).start()
     assert run(make_jobs(tmp_path, "a"), received).exit_code == 130
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    assert not children.exists() or not [
-        each
-        for each in children.read_text().split()
-        if b"forecaster.workers" in Path(f"/proc/{each}/cmdline").read_bytes()
-    ]
+    assert list_workers() == before
 
 
 def test_a_status_too_large_to_read_stops_a_run_and_its_plan(tmp_path):
