@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.time.frequency import Step, make_grid, measure_step, step_back
+from forecaster.time.frequency import GridStep, make_grid, measure_step, step_back
 
 _MOST = 64  # indices of timestamps that are kept
 
@@ -31,7 +31,7 @@ class Calendars:
 
     firsts: pd.Index
     lengths: np.ndarray
-    step: Step
+    step: GridStep
 
     def list_steps(self, number: int, steps: int) -> pd.Index:
         """List the timestamps of the first steps of a series; series of one calendar get the same index."""

@@ -15,7 +15,7 @@ from forecaster.time.jitter import measure_jitter
 from forecaster.time.rules import AS_WRITTEN, SESSIONS, WEEKDAYS, WORKING_DAYS, TimeRules
 from forecaster.wording import format_timestamp
 
-Step = str | pd.offsets.BaseOffset
+GridStep = str | pd.offsets.BaseOffset
 
 _RECENT = 2000  # rows from which the times of day of a session are taken, at least
 _RECENT_WEEKS = pd.Timedelta(weeks=8)  # in which opening hours of a weekday are seen often enough
@@ -68,7 +68,7 @@ def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) 
     raise Irregular(problem, off)
 
 
-def make_grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
+def make_grid(first: Timestamp, steps: int, step: GridStep) -> pd.Index:
     """Make the timestamps of `steps` steps from the first on."""
     if step == STEP:
         return pd.RangeIndex(first, first + steps)
@@ -79,13 +79,13 @@ def make_grid(first: Timestamp, steps: int, step: Step) -> pd.Index:
 
 @functools.lru_cache(256)  # many series share their timestamps
 def _make_short_grid(
-    first: pd.Timestamp, zone: str, unit: str, steps: int, step: Step, begin: int = 0
+    first: pd.Timestamp, zone: str, unit: str, steps: int, step: GridStep, begin: int = 0
 ) -> pd.DatetimeIndex:
     """Make a grid of dates from its step `begin` on; the same moment in another zone or unit has another grid."""
     return pd.date_range(first, periods=steps, freq=step)[begin:]
 
 
-def measure_step(step: Step) -> pd.Timedelta | None:
+def measure_step(step: GridStep) -> pd.Timedelta | None:
     """Measure a step of fixed length; None where steps differ in length."""
     offset = pd.tseries.frequencies.to_offset(step)
     if isinstance(offset, pd.offsets.Day):
@@ -100,14 +100,14 @@ def list_future_timestamps(timestamps: pd.Index, steps: int, frequency: str, rul
     return make_future_timestamps(timestamps[-1], steps, rules.step(frequency))
 
 
-def make_future_timestamps(origin: Timestamp, steps: int, step: Step) -> pd.Index:
+def make_future_timestamps(origin: Timestamp, steps: int, step: GridStep) -> pd.Index:
     """Make the timestamps of the `steps` steps after the origin."""
     if step == STEP or steps >= _KEPT:
         return make_grid(origin, steps + 1, step)[1:]
     return _make_short_grid(origin, str(origin.tz), origin.unit, steps + 1, step, 1)
 
 
-def step_back(first: Timestamp, steps: int, step: Step) -> Timestamp:
+def step_back(first: Timestamp, steps: int, step: GridStep) -> Timestamp:
     """Return the timestamp `steps` steps before one on the grid."""
     if step == STEP:
         return first - steps
@@ -170,7 +170,7 @@ def list_weekdays(timestamps: pd.DatetimeIndex) -> str:
     return " ".join(WEEKDAYS[day] for day in sorted(set(timestamps.day_of_week)))
 
 
-def count_places(timestamps: pd.Index, step: Step) -> int:
+def count_places(timestamps: pd.Index, step: GridStep) -> int:
     """Count the places in the step's grid from the first timestamp to the last; 0 where one of them is off it."""
     if step == STEP:
         return int(timestamps[-1]) - int(timestamps[0]) + 1
@@ -180,7 +180,7 @@ def count_places(timestamps: pd.Index, step: Step) -> int:
     return 0 if (places < 0).any() else int(places[-1]) + 1
 
 
-def find_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarray:
+def find_places(timestamps: pd.Index, ends: np.ndarray, step: GridStep) -> np.ndarray:
     """Find the place of each timestamp in the grid from the first of its series on, (rows,); -1 off the grid.
 
     The timestamps, (rows,), are of series end to end, each in order of time, which end at `ends`, (series,).
@@ -201,7 +201,7 @@ def find_places(timestamps: pd.Index, ends: np.ndarray, step: Step) -> np.ndarra
     return np.where(over, -1, places)
 
 
-def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
+def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: GridStep) -> bool:
     """Whether the rows of each series follow each other by one step of fixed length; arguments as of `find_places`."""
     if not isinstance(timestamps, pd.DatetimeIndex):
         ticks, width = np.asarray(timestamps), 1
@@ -215,7 +215,7 @@ def is_gapless(timestamps: pd.Index, ends: np.ndarray, step: Step) -> bool:
     return bool(np.isin(np.concatenate(jumps), ends).all())
 
 
-def _find_width(timestamps: pd.DatetimeIndex, step: Step) -> int | None:
+def _find_width(timestamps: pd.DatetimeIndex, step: GridStep) -> int | None:
     """Count the ticks in a step of fixed length; None where it has none."""
     length = measure_step(step)
     return None if length is None else max(1, length // pd.Timedelta(1, _choose_unit(timestamps)))
