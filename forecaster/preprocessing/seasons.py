@@ -10,6 +10,7 @@ from forecaster.time.seasons import (
     find_natural_season,
     find_seasons,
     find_shared_seasons,
+    find_shared_weeks,
     keep_apart,
 )
 
@@ -34,7 +35,8 @@ def find_panel_seasons(panel: Sequence[Series]) -> tuple[tuple[int, ...], Proble
     """Find the seasons that several series share, as `find_series_seasons` does for one.
 
     Where the frequency has no season, autocorrelations are averaged over the series, so that short ones show together
-    what none of them shows alone. A longer season counts where at least half of the series show it.
+    what none of them shows alone. A longer season counts where at least half of the series show it, or the mean
+    autocorrelation shows a week.
     """
     first = panel[0]
     natural = max(map(_find_series_season, panel))
@@ -44,6 +46,7 @@ def find_panel_seasons(panel: Sequence[Series]) -> tuple[tuple[int, ...], Proble
         return (), None
     each = [season for series in panel for season in find_longer_seasons(series.values, series.frequency, main)]
     longer = [season for season in sorted(set(each)) if each.count(season) >= len(panel) / 2]
+    longer = longer or find_shared_weeks([series.values for series in panel], first.frequency, main)
     others = [season for season in shared if len(keep_apart([main, *longer, season])) > 1 + len(longer)]
     notice = _make_notice(first, natural, [main, *longer], others)
     if notice is not None:

@@ -49,6 +49,23 @@ def _average_autocorrelation(rows: Sequence[np.ndarray], width: int, longest: in
     return np.mean(found, axis=0) if found else np.zeros(longest + 2)
 
 
+def find_shared_weeks(rows: Sequence[np.ndarray], frequency: str, main: int) -> list[int]:
+    """Find the week that several series, each (steps,), show together beyond a day of `main` steps: its steps, or none.
+
+    Their mean autocorrelation shows in three weeks what one of them shows in eight. Numbered steps with a season of 24
+    are taken for hours.
+    """
+    is_day = frequency == STEP and main == 24
+    if not (is_day or (find_clock_step(frequency) is not None and main == find_season_length(frequency))):
+        return []
+    week, filled = 7 * main, [_interpolate(values) for values in rows]
+    rests = [_subtract_profile(values, main) for values in filled if len(values) >= 3 * week]
+    if len(rests) < max(2, len(rows) / 2):
+        return []
+    correlation = np.mean([_autocorrelate(detrend(rest, week), 2 * week) for rest in rests], axis=0)
+    return [week] if _is_repeated(correlation, week, main, _CLEAR_TOGETHER, _CLEAR_TOGETHER / 4) else []
+
+
 def find_longer_seasons(values: np.ndarray, frequency: str, main: int) -> list[int]:
     """Find the longer seasons that the data show once the profile of the main one is subtracted.
 
@@ -58,7 +75,7 @@ def find_longer_seasons(values: np.ndarray, frequency: str, main: int) -> list[i
     filled = _interpolate(values)
     if len(filled) < 2 * main:
         return []
-    rest = filled - np.array([filled[phase::main].mean() for phase in range(main)])[np.arange(len(filled)) % main]
+    rest = _subtract_profile(filled, main)
     calendar = _find_calendar_season(frequency, main)
     if calendar:
         return [calendar] if _has_season(rest, calendar, main) else []
@@ -133,18 +150,28 @@ def _find_calendar_season(frequency: str, main: int) -> int | None:
 
 
 def _has_season(rest: np.ndarray, season: int, main: int) -> bool:
-    """Whether a season of known length is in what remains after the main one.
-
-    Two of it must resemble each other, and again two further, and more than what lies half way between them: the
-    profile of a main season that grows and shrinks resembles itself at all of its multiples.
-    """
+    """Whether a season of known length is in what remains after the main one."""
     if len(rest) < _CYCLES * season:
         return False
     correlation = _autocorrelate(detrend(rest, season), 2 * season)
-    half = main * round(season / 2 / main)
     clear = _find_threshold(len(rest))
-    there, again = correlation[season], correlation[2 * season]
-    return bool(there >= clear and again >= clear / 2 and there >= correlation[half] + clear / 2)
+    return _is_repeated(correlation, season, main, clear, clear / 2)
+
+
+def _is_repeated(correlation: np.ndarray, season: int, main: int, clear: float, again: float) -> bool:
+    """Whether the autocorrelation is at least `clear` at a season, and `again` at two.
+
+    It must also be higher than half way between them: the profile of a main season that grows and shrinks resembles
+    itself at all of its multiples.
+    """
+    half = main * round(season / 2 / main)
+    there, twice = correlation[season], correlation[2 * season]
+    return bool(there >= clear and twice >= again and there >= correlation[half] + clear / 2)
+
+
+def _subtract_profile(values: np.ndarray, main: int) -> np.ndarray:
+    """Subtract the mean of each phase of the main season from (steps,)."""
+    return values - np.array([values[phase::main].mean() for phase in range(main)])[np.arange(len(values)) % main]
 
 
 def _round_season(season: int, main: int) -> int:
