@@ -408,23 +408,25 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
         load_initial_weights(network, task.warm, task.plan.vocabulary, task.number)
     if before is not None:
         trainer.begin_from(before)
-    _resume(trainer, task)
-    if task.exchange is not None:
-        trainer.restore(task.exchange.share_state(trainer.save_state()))
-    _fit(trainer, task, received)
-    state = trainer.save_state()
-    if not task.is_only and task.is_writer:
-        write_checkpoint(task.run, task.identity, state, task.checkpoint)
-    trainer.step.served = trainer.step.served or trace_network(network, task.plan.config.window.length)
-    encode, decode = trainer.step.served.export()
-    files = {
-        "network.weights.h5": dump_weights(network),
-        "encode.onnx": encode,
-        "decode.onnx": decode,
-        "history.csv": format_history(trainer.progress.history),
-    }
-    keep_step(trainer.step)
-    return TrainedNetwork(files, trainer.progress, trainer.course, state)
+    try:
+        _resume(trainer, task)
+        if task.exchange is not None:
+            trainer.restore(task.exchange.share_state(trainer.save_state()))
+        _fit(trainer, task, received)
+        state = trainer.save_state()
+        if not task.is_only and task.is_writer:
+            write_checkpoint(task.run, task.identity, state, task.checkpoint)
+        trainer.step.served = trainer.step.served or trace_network(network, task.plan.config.window.length)
+        encode, decode = trainer.step.served.export()
+        files = {
+            "network.weights.h5": dump_weights(network),
+            "encode.onnx": encode,
+            "decode.onnx": decode,
+            "history.csv": format_history(trainer.progress.history),
+        }
+        return TrainedNetwork(files, trainer.progress, trainer.course, state)
+    finally:
+        keep_step(trainer.step)  # also of a training that was interrupted or diverged
 
 
 def _resume(trainer: Trainer[Network], task: _Task) -> None:

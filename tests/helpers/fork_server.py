@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import gc
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -29,6 +30,7 @@ from filelock import FileLock
 
 # In the environment of a command:
 SIGNAL_AT = "TEST_SIGNAL_AT"  # the number of the call at which it gets SIGTERM
+SIGNAL_AT_BATCH = "TEST_SIGNAL_AT_BATCH"  # SIGNAL:BATCHES: a signal that it gets once it has trained on so many batches
 CHECKPOINT_SECONDS = "TEST_CHECKPOINT_SECONDS"  # between the checkpoints of a training
 FILE_SIZE = "TEST_FILE_SIZE"  # the most bytes of a file that it writes
 UNFITTED = "TEST_UNFITTED"  # set: a training goes through its epochs without changing a weight
@@ -306,6 +308,20 @@ def skip_training_steps() -> None:
         setattr(step, name, lambda self, *arguments: ones(()))
 
 
+def send_signal_after(number: int, batches: int) -> None:
+    """Have this process get a signal once it has trained on so many batches."""
+    step, trained = sys.modules["forecaster.training.step"].TrainingStep, itertools.count(1)
+    plain = step.train
+
+    def train(self, *arguments) -> float:
+        loss = plain(self, *arguments)
+        if next(trained) == batches:
+            signal.raise_signal(number)
+        return loss
+
+    step.train = train
+
+
 def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
     """Be the command, and leave as a process does whose last thread has ended."""
     from forecaster import workers
@@ -329,6 +345,8 @@ def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[s
         sys.modules["forecaster.training.train"]._CHECKPOINT_SECONDS = float(os.environ.pop(CHECKPOINT_SECONDS))
     if os.environ.pop(UNFITTED, ""):
         skip_training_steps()
+    if at_batch := os.environ.pop(SIGNAL_AT_BATCH, ""):
+        send_signal_after(*map(int, at_batch.split(":")))
     if size := int(os.environ.pop(FILE_SIZE, 0)):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     sys.argv = ["forecast", *arguments]

@@ -273,7 +273,7 @@ def test_a_signal_stops_all_jobs():
 
 # Through the real command.
 
-TWO = TINY.replace("epochs: 2, batch_size: 64", "epochs: 12, batch_size: 8, early_stopping: null")
+TWO = TINY.replace("epochs: 2, batch_size: 64", "epochs: 12, batch_size: 16, early_stopping: null")
 TWO = TWO.replace("units: 4", "units: 4, dropout: 0.2") + "ensemble: {size: 2, vary: window}\n"
 
 

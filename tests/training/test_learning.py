@@ -83,10 +83,10 @@ def marked(generator):
     return windows, windows[np.arange(BATCH), places + 1][:, None]
 
 
-@pytest.mark.parametrize("kind", ["additive", "multiplicative"])
-def test_attention_finds_the_step_that_matters(kind):
+@pytest.mark.parametrize(("kind", "steps", "rate"), [("additive", 80, 0.035), ("multiplicative", 130, 0.02)])
+def test_attention_finds_the_step_that_matters(kind, steps, rate):
     network = build_network(Model(cell="gru", units=[16], decoder="dense", attention=kind), 20, 1)
-    fitted(network, marked, steps=130, rate=0.02)
+    fitted(network, marked, steps, rate)
     assert error(network, marked) < 0.2
     windows, _ = marked(np.random.default_rng(99))
     weights = np.asarray(network.decode(network.encode(Inputs(windows)), windows[:, -1:]).attention)

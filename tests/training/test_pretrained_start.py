@@ -181,7 +181,7 @@ def trainer_of(values, forecasts, **options) -> Trainer:
         starts[:40],
         starts[50:],
         batch_size=16,
-        epochs=2,
+        epochs=1,
         seed=5,
         **options,
     )

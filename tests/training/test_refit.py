@@ -21,6 +21,7 @@ from forecaster.runs import load_version, lock_run
 from forecaster.training.artifacts import Refit
 from forecaster.training.build import build_schedule, prepare_trainer
 from forecaster.training.progress import ProgressLogger
+from forecaster.training.step import keep_step
 from forecaster.training.train import train
 from forecaster.training.trainer import Course
 from tests.helpers.command import TINY, write_hourly_csv
@@ -72,7 +73,7 @@ DRIFT = """\
 data: {path: load.csv, season: 24}
 window: {length: 24, horizon: 24}
 model: {cell: gru, units: 16, decoder: dense}
-training: {optimizer: {learning_rate: 0.01}, epochs: 12, early_stopping: null}
+training: {optimizer: {learning_rate: 0.02}, epochs: 6, early_stopping: null}
 forecast: {fallback: never}
 """
 
@@ -180,11 +181,13 @@ def hourly(tmp_path):
     return tmp_path
 
 
-def compare_courses(folder, text, *overrides):
-    """Train, then once more; the trainers of both."""
+def compare_courses(folder, text, *overrides, is_shared=False):
+    """Train, then once more, with the same traced step or with another; the trainers of both."""
     plan = load_plan(folder, text, *overrides)
     first = prepare_trainer(plan, described=False)
     assert first.fit(Quiet())
+    if is_shared:
+        keep_step(first.step)
     again = prepare_trainer(plan, described=False, course=first.course)
     assert again.fit(Quiet())
     return first, again
@@ -199,7 +202,7 @@ SCHEDULES = {
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_refit_takes_as_many_steps_at_the_rates_of_the_training_before(hourly, schedule):
     options = ["training.epochs=6", "training.optimizer.learning_rate=0.3", SCHEDULES[schedule]]
-    first, again = compare_courses(hourly, REFIT, *options)
+    first, again = compare_courses(hourly, REFIT, *options, is_shared=True)
     best = first.progress.best_epoch
     assert again.batches == first.batches
     assert [row.epoch for row in again.progress.history] == list(range(1, best + 1))

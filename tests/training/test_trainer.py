@@ -232,7 +232,7 @@ def assert_same_weights(one: Trainer, other: Trainer) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights():
-    one, other = tiny_trainer(), tiny_trainer()
+    one, other = (tiny_trainer(validation=0) for _ in range(2))
     assert one.fit(Silent())
     assert other.fit(Silent())
     assert_same_weights(one, other)
@@ -246,12 +246,13 @@ AVERAGES = {"ema": lambda weights: ExponentialAverage(weights, 0.8), "swa": lamb
 
 def four_epochs(more: str | None) -> Trainer:
     """A trainer of a network with dropout, and with what `more` names."""
-    options = DRAWING if more == "drawing" else {}
+    options = DRAWING if more == "drawing" else {"dropout": 0.2, "recurrent_dropout": 0.2}
     return tiny_trainer(
         network=None if more in {None, "drawing"} else linear(),
+        validation=0 if more == "drawing" else 10,
         average=AVERAGES.get(more),
         sign_flip=more == "sign_flip",
-        model=Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2, **options),
+        model=Model(cell="gru", units=4, **options),
         epochs=4,
         schedule=Plateau(0.5, 1, 0.01),
         early_stopping=Patience(3),
@@ -295,7 +296,9 @@ def test_training_paused_between_any_two_batches_continues_to_the_same_weights(p
 def test_a_compiled_step_computes_the_same_weights():
     # 40 windows in batches of 16: the last batch of an epoch is smaller. The layer of the other is run by a kernel.
     model = Model(cell="lstm", units=4, decoder="dense", head="student_t", residual=False)
-    one, other = (tiny_trainer(model=model, average=AVERAGES["ema"], is_compiled=each) for each in (True, False))
+    one, other = (
+        tiny_trainer(model=model, average=AVERAGES["ema"], validation=0, is_compiled=each) for each in (True, False)
+    )
     assert one.fit(Silent())
     assert other.fit(Silent())
     for ours, theirs in zip(weights(one), weights(other), strict=True):
@@ -306,8 +309,8 @@ def test_a_compiled_step_computes_the_same_weights():
 
 def test_a_compiled_training_resumes_exactly_with_random_masks_and_signs():
     model = Model(cell="gru", units=4, dropout=0.2, recurrent_dropout=0.2, zoneout=0.1)
-    trainer = tiny_trainer(model=model, sign_flip=True, is_compiled=True)
-    state = pause(trainer, 4)
+    trainer = tiny_trainer(model=model, sign_flip=True, validation=0, batches_per_epoch=2, is_compiled=True)
+    state = pause(trainer, 3)
     assert trainer.fit(Silent())
     expected = weights(trainer)
     trainer.restore(state)
