@@ -14,7 +14,7 @@ from forecaster.training.export.traced_functions import write_function
 pytestmark = pytest.mark.slow
 
 VALUES = np.random.default_rng(0).normal(size=(3, 4, 6)).astype("float32")
-SQUARE = tf.constant(np.random.default_rng(1).normal(size=(6, 6)).astype("float32"))
+SQUARE = np.random.default_rng(1).normal(size=(6, 6)).astype("float32")
 
 
 def export_function(function):
