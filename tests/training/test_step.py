@@ -58,9 +58,9 @@ def fit(plan):
 
 
 def test_trainings_that_share_a_step_have_the_weights_losses_and_graphs_of_trainings_alone(plan_of):
-    plans = [plan_of(seed=1), plan_of(seed=2, sign_flip=True), plan_of(rows=200, seed=1)]
+    plans = [plan_of(seed=1), plan_of(rows=200, seed=2, sign_flip=True)]
     alone = [fit(plan) for plan in plans]
-    assert len({id(trainer.step) for trainer in alone}) == 3
+    assert len({id(trainer.step) for trainer in alone}) == 2
     expected = [(trainer.best_weights, trainer.progress.history, trainer.save_state()) for trainer in alone]
     graphs = [export_onnx(trainer.network, 12) for trainer in alone]
     keep_step(alone[0].step)
