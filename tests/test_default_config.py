@@ -17,6 +17,11 @@ from forecaster.preprocessing.read_data import read_data
 from tests.helpers.command import write_hourly_csv
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def csv(tmp_path, values, frequency="h"):
     path = tmp_path / "x.csv"
     times = pd.date_range("2020-01-01", periods=len(values), freq=frequency)

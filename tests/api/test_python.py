@@ -21,6 +21,11 @@ from tests.helpers.command import ROOT, TINY
 RUNS = ROOT / "tests/runs/format-4"
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def make_series(steps: int = 60, seed: int = 0) -> pd.Series:
     days = pd.date_range("2024-03-01", periods=steps, freq="D", name="day")
     values = 20 + 5 * np.sin(2 * np.pi * np.arange(steps) / 7) + np.random.default_rng(seed).normal(size=steps)

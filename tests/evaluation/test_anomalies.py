@@ -28,6 +28,11 @@ RUNS = Path(__file__).parents[1] / "runs" / "format-4"
 TAXI = DATA / "nyc_taxi" / "nyc_taxi.csv"
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def make_rows(actual, horizon=1, width=1.0, series="load"):
     """Values that were forecast as 0, between -width and width, from an origin each `horizon` steps."""
     steps = np.arange(len(actual))

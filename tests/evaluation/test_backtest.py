@@ -31,6 +31,11 @@ SMALL = {
 }
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def panel_of(values, observed=None):
     return Panel(["y"], ["y"], None, "step", pd.Index([0]), np.array([len(values)]), values, observed=observed)
 

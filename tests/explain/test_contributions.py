@@ -36,6 +36,11 @@ from tests.helpers.members import only
 RUNS = Path(__file__).parent.parent / "runs" / "format-4"
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def play(function):
     """The game whose value is a function of who has joined."""
     return lambda coalitions: np.array([[function(*row)] for row in coalitions.tolist()], float)

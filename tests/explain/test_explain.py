@@ -12,6 +12,11 @@ ATTENTIVE = TINY.replace("decoder: rollout", "decoder: DECODER, attention: addit
 
 
 @pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
+@pytest.fixture(scope="module")
 def attentive(tmp_path_factory, forecast):
     folder = tmp_path_factory.mktemp("attentive")
     write_hourly_csv(folder / "load.csv")

@@ -30,6 +30,11 @@ from tests.helpers.fake_network import Fake
 from tests.helpers.logs import keep_log
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def loaded(ensemble, **sections):
     document = {"data": {"path": "x.csv"}, "window": {"length": 24, "horizon": 2}, "ensemble": ensemble, **sections}
     return load_values(document, "x.yaml")

@@ -40,6 +40,11 @@ LONGER = TINY.replace("epochs: 2, batch_size: 64", "epochs: 6, batch_size: 8").r
 BATCHES = 39  # of 8 windows, in an epoch
 
 
+@pytest.fixture(scope="module")
+def forecast(forecast_here):
+    return forecast_here
+
+
 def weights(run: Path) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     with h5py.File(version_of(run) / "network.weights.h5") as file:
