@@ -21,6 +21,8 @@ from tests.helpers.fork_server import UNFITTED, ForkServer
 from tests.helpers.postgresql import run_postgresql
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Threads of TensorFlow wait for each other longer than the small operations of the tests take.
+os.environ |= {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 gc.set_threshold(20_000)  # as `main` does; modules and tests are imported in a fifth less time

@@ -12,14 +12,10 @@ from forecaster.training import artifacts
 
 
 def speed_up_trainings() -> None:
-    """Have TensorFlow run graphs as they are traced, in one thread, and trainings make figures without rendering them.
+    """Have TensorFlow run graphs as they are traced, and trainings make figures without rendering them.
 
-    Optimizing a graph takes longer than its few steps of a test, and threads wait for each other longer than the small
-    operations of a test take. A training of `forecast_process` does all of it.
+    Optimizing a graph takes longer than its few steps of a test. A training of `forecast_process` does both.
     """
-    with contextlib.suppress(RuntimeError):  # a tensor that a file of tests makes when it is imported has begun them
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     artifacts.render_figure = lambda figure: b""
     keep_zero_shot_forecasts()
