@@ -34,7 +34,8 @@ class Encoder(keras.layers.Layer):
         normalised = len(self.layers) - (not has_summary) if layer_normalization else 0
         self.norms = [keras.layers.LayerNormalization() for _ in range(normalised)]
         # One mask for all steps: a new mask at each step would add noise to the memory (Gal & Ghahramani 2016).
-        self.dropouts = [keras.layers.Dropout(dropout, noise_shape=(None, 1, None)) for _ in self.layers]
+        masked = self.layers if dropout else []
+        self.dropouts = [keras.layers.Dropout(dropout, noise_shape=(None, 1, None)) for _ in masked]
 
     @property
     def state_count(self) -> int:
@@ -74,7 +75,8 @@ class Encoder(keras.layers.Layer):
             combined = ops.concatenate([outputs, last[:, None]], axis=1) if is_read else last[:, None]
             below = below if below is None or is_read else below[:, -1:]
             combined = self._combine(combined, below, index)
-            combined = self.dropouts[index](combined, training=training)  # (batch, steps + 1 or 1, width)
+            if self.dropouts:
+                combined = self.dropouts[index](combined, training=training)  # (batch, steps + 1 or 1, width)
             sequence, below = combined[:, :-1], combined
             states += layer_states
         return sequence, combined[:, -1], states

@@ -86,8 +86,8 @@ class Recurrent(keras.layers.Layer):
         self.backward = backward
         self.unroll = unroll
         self.dilation = dilation
-        self.zoneout = keras.layers.Dropout(zoneout)
-        self.recurrent_dropout = keras.layers.Dropout(recurrent_dropout)
+        self.zoneout = keras.layers.Dropout(zoneout) if zoneout else None
+        self.recurrent_dropout = keras.layers.Dropout(recurrent_dropout) if recurrent_dropout else None
         self.observer: Callable[[list[KerasTensor]], object] | None = None
 
     @property
@@ -98,7 +98,7 @@ class Recurrent(keras.layers.Layer):
     @property
     def has_kernel(self) -> bool:
         """Whether one operation of TensorFlow runs all steps in training."""
-        is_plain = not (self.recurrent_dropout.rate or self.zoneout.rate or self.unroll or self.observer)
+        is_plain = not (self.recurrent_dropout or self.zoneout or self.unroll or self.observer)
         return self.cell.has_kernel and self.dilation == 1 and is_plain
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -164,7 +164,7 @@ class Recurrent(keras.layers.Layer):
         new = self.cell.call(inputs, old, recurrent_mask)  # directly: Keras would check its arguments at every step
         if self.observer is not None:
             self.observer(new)
-        if self.zoneout.rate:
+        if self.zoneout:
             shares = [self.zoneout.rate] * len(old) if kept_shares is None else kept_shares
             new = [share * before + (1 - share) * after for share, before, after in zip(shares, old, new, strict=True)]
         if self.dilation == 1:
@@ -173,13 +173,14 @@ class Recurrent(keras.layers.Layer):
 
     def _bind_masks(self, inputs: KerasTensor, training: bool) -> _Step:
         """Return `step` by position in the sequence, with dropout masks sampled once for the whole sequence."""
-        drops, zones = (training and layer.rate > 0 for layer in (self.recurrent_dropout, self.zoneout))
         steps, batch = ops.shape(inputs)[:2]
-        # (batch, units)
-        mask = self.recurrent_dropout(ops.ones((batch, self.cell.units)), training=True) if drops else None
-        # Dropout zeroes a unit with probability p: exactly where zoneout keeps its old state.
-        ones = ops.ones((self.state_count, steps, batch, self.cell.units)) if zones else None  # a mask per step
-        is_kept = ops.cast(self.zoneout(ones, training=True) == 0, "float32") if zones else None
+        mask = is_kept = None  # (batch, units); (states, steps, batch, units)
+        if training and self.recurrent_dropout:
+            mask = self.recurrent_dropout(ops.ones((batch, self.cell.units)), training=True)
+        if training and self.zoneout:
+            ones = ops.ones((self.state_count, steps, batch, self.cell.units))  # a mask per step
+            # Dropout zeroes a unit with probability p: exactly where zoneout keeps its old state.
+            is_kept = ops.cast(self.zoneout(ones, training=True) == 0, "float32")
 
         def step(number: tf.Tensor | int, features: KerasTensor, states: Sequence[KerasTensor]) -> list[KerasTensor]:
             shares = None if is_kept is None else [is_kept[index, number] for index in range(self.state_count)]

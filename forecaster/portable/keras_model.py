@@ -76,7 +76,7 @@ def _use_standard_layers() -> Iterator[None]:
 def _read_with_standard_layer(layer: Recurrent, sequence: KerasTensor) -> tuple[KerasTensor, list[KerasTensor]]:
     """Read a sequence (batch, steps, features) with Keras's layer of the same cell and weights."""
     cell = layer.cell
-    if layer.dilation > 1 or layer.zoneout.rate:
+    if layer.dilation > 1 or layer.zoneout:
         raise NotStandard("dilation" if layer.dilation > 1 else "zoneout")
     options = {"activation": cell.activation, "return_sequences": True, "return_state": True, "name": layer.name}
     options["go_backwards"] = layer.backward

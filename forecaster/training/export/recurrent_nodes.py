@@ -64,7 +64,7 @@ _PEEPHOLES = [0, 2, 1]  # i, f, o -> i, o, f
 def has_operator(layer: Recurrent) -> bool:
     """Return whether ONNX has an operator for a layer: for its cell and activations, without dilation and zoneout."""
     operator = _OPERATORS.get(type(layer.cell))
-    if operator is None or layer.dilation > 1 or layer.zoneout.rate:
+    if operator is None or layer.dilation > 1 or layer.zoneout:
         return False
     return {each.__name__ for each in operator.activations(layer.cell)} <= _ACTIVATIONS.keys()
 
