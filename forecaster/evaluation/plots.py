@@ -145,8 +145,10 @@ def _draw_anomalies(axes: Axes, found: Anomalies, series: str) -> None:
         if event.series == series:
             at = to_axis(pd.Index([event.peak]))[0]
             above = event.actual >= event.mean
+            values = rows["actual"][rows["event"] == number]
+            edge = values.max() if above else values.min()  # beyond all circles of the event
             axes.annotate(
-                str(number), (at, event.actual), xytext=(0, 6 if above else -6), textcoords="offset points",
+                str(number), (at, edge), xytext=(0, 6 if above else -6), textcoords="offset points",
                 ha="center", va="bottom" if above else "top", fontsize="small", fontweight="bold", color=ORANGE,
                 path_effects=[withStroke(linewidth=2, foreground="white")],
             )  # fmt: skip

@@ -123,7 +123,11 @@ def _build_forecast_section(
     lines = [Line("actual", "ink"), Line("forecast", "blue")]
     lines += [Line(name_forecasters(summary)[rival], "green", 2)] if rival else []
     bands = [label for label, *_ in list_bands(names)]
-    note = "Where horizons overlap, the newest forecast of each time is shown."
+    note = ""
+    if summary["stride"] < summary["horizon"]:
+        note = "Where horizons overlap, the newest forecast of each time is shown."
+    elif summary["stride"] > summary["horizon"]:
+        note = "The steps between the forecasts of two origins are left out."
     title, unit = "Forecasts from past origins, with what was observed afterwards", name_steps(summary["frequency"])
     chart = Chart("forecast", title, lines, panels, bands, unit, note=note, shown=NEWEST, total=len(ranked))
     return Section("Forecasts", [chart])

@@ -129,9 +129,8 @@ def _assemble(
         *build_network_sections(version, _list_commands(version)),
     ]
     record = version.manifest.get("data", {})
-    subtitle = (
-        f"{record.get('path', '')}, {count_of(int(record.get('steps', 0)), 'row')} until {record.get('last', '')}"
-    )
+    rows, (last,) = count_of(int(record.get("steps", 0)), "row"), format_times([record.get("last", "")])
+    subtitle = f"{record.get('path', '')}, {rows} until {last}"
     target = config.data.target if isinstance(config.data.target, str) else ""
     title = f"{name}: forecast of {target}" if target not in {"", "*", "auto", name} else f"{name}: forecast"
     return Report(title, f"{subtitle}; version {version.path.name}", headline, verdict, tiles, sections)
@@ -156,7 +155,7 @@ def _build_forecast_section(
         [time, *(float(values[step]) for values in (forecast.mean, *bounds))]
         for step, time in enumerate(format_times(forecast.timestamps))
     ]
-    note = f"The forecast of {forecast.series} is made of {forecast.source}."
+    note = f"Source of the forecast of {forecast.series}: {forecast.source}."
     return Section("Forecast", [*blocks, chart, Table(columns, rows, note, follows=chart.name)])
 
 
@@ -237,7 +236,7 @@ def _build_data_section(version: Version, config: Config, prediction: Prediction
             "trained on",
             f"{count_of(int(record.get('series', 0)), 'series', 'series')}, {record.get('steps', 0):,} steps",
         ),
-        ("span", f"{record.get('first', '')} to {record.get('last', '')}"),
+        ("span", " to ".join(format_times([record.get("first", ""), record.get("last", "")]))),
         ("step", name_steps(str(keys.frequency))),
         ("seasons", seasons),
         (

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -56,6 +57,8 @@ _SETTINGS: Any = {
     "font.family": "DejaVu Sans",
     "svg.hashsalt": "forecaster",  # the same picture is the same file
 }
+
+_DATE = re.compile(r"(?:\d{1,2} )?[A-Z][a-z]+ \d{4}(?: \d\d:\d\d)?")  # as `name_time` writes it
 
 
 def apply_style(changes: Mapping[str, Any] | None = None) -> AbstractContextManager[None]:
@@ -112,12 +115,20 @@ def make_figure(title: str, rows: int = 1, columns: int = 1, count: int | None =
     width, height = style.size
     figure = Figure(figsize=(width, max(height, style.row_height * rows)), dpi=style.dpi, layout=_make_layout())
     if style.title:
-        text = textwrap.fill(title, style.title_width)
+        text = _wrap_title(title, style.title_width)
         figure.suptitle(text, x=0.01, ha="left", fontsize=style.title, fontweight="bold")
     every = list(figure.subplots(rows, columns, squeeze=False).flat)
     for spare in every[count or len(every) :]:
         spare.remove()
     return figure, every[:count]
+
+
+def _wrap_title(title: str, width: int) -> str:
+    """Wrap a title into lines of about the same length, at most `width` characters, without a break in a date."""
+    joined = _DATE.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), title)
+    count = len(textwrap.wrap(joined, width))
+    narrow = next(each for each in range(max(1, width // 2), width + 1) if len(textwrap.wrap(joined, each)) <= count)
+    return textwrap.fill(joined, narrow if count > 1 else width).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def make_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
