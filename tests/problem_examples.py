@@ -1180,6 +1180,7 @@ _EXAMPLES = [
     # Options, runs, trainings and outputs.
     Problem("url-as-argument"),
     Problem("folder-not-empty", "power-onnx"),
+    Problem("tracking-failed", "MLflow", detail={"reason": "the server does not answer"}),
     Problem("export-without-example", "power-onnx", detail={"part": "features of holidays"}),
     Problem(
         "not-exportable",

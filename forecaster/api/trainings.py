@@ -19,7 +19,7 @@ from forecaster.problems import Problem
 from forecaster.runs import Version, lock_run
 
 if TYPE_CHECKING:
-    from forecaster.training.train import Trained
+    from forecaster.training.train import Observer, Trained
 
 
 def plan_source(source: Path, overrides: Sequence[str], data: Path | None = None) -> tuple[Path, Plan]:
@@ -76,11 +76,12 @@ def train_run(
     imports: AbstractContextManager[object] | None = None,
     engine: Engine | None = None,
     hosts: Hosts | None = None,
+    observe: "Observer | None" = None,
 ) -> "Trained":
     """Train a plan into a run folder, under its lock; TensorFlow is loaded first.
 
     Args:
-        plan, received, resume, promote, margin, engine, hosts: as in `training.train`.
+        plan, received, resume, promote, margin, engine, hosts, observe: as in `training.train`.
         folder: of the run.
         feature, imports: as in `load_training`.
         start: the version whose weights to start from.
@@ -94,7 +95,7 @@ def train_run(
         if received:
             raise Interrupted(Problem("interrupted"), received[0])
         train = load_training(feature, imports)
-        return train(plan, folder, received, resume, start, promote, margin, engine, hosts)
+        return train(plan, folder, received, resume, start, promote, margin, engine, hosts, observe)
 
 
 def assist_training(

@@ -11,11 +11,14 @@ import typer
 from forecaster.cli import console
 from forecaster.cli.options import Address, Data, EngineOption, Set, Source, choose_engine, parse_seconds
 from forecaster.cli.refusals import explain_refusal
-from forecaster.errors import UsageError
+from forecaster.errors import ForecasterError, UsageError
 from forecaster.problems import Problem
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from forecaster.runs import Version
+    from forecaster.tracking.mlflow import LiveRun
 
 
 class Rule(StrEnum):
@@ -117,29 +120,50 @@ def train(
             assist_training(plan, "forecast train", received, together, imports)
             console.log.info("trained together with %s, which writes the run", together.addresses[0])
             return
-        trained = train_run(
-            plan, folder, "forecast train", received, resume, start, promote, margin, imports, chosen, together
-        )
+        with _open_live_run(track or [], folder) as live:
+            observe = None if live is None else live.observe
+            options = resume, start, promote, margin, imports, chosen, together, observe
+            trained = train_run(plan, folder, "forecast train", received, *options)
         if trained.notice is not None:
             wanted = (trained.promoted and trained.challenge.summary) or promote is Rule.NEVER
             console.log.log(logging.INFO if wanted else logging.WARNING, "%s", trained.notice)
         console.log.info("%s", _describe_run(folder, trained.version.path, trained.promoted))
         for tracker in track or []:
-            console.log.info("%s", _track(tracker, trained.version))
+            _track(tracker, trained.version, live)
 
 
-def _track(tracker: Tracker, version: "Version") -> str:
-    """Record a version, and describe how the record is looked at."""
+def _open_live_run(trackers: list[Tracker], folder: Path) -> "AbstractContextManager[LiveRun | None]":
+    """Open a run of MLflow that gets the curves of a training, where it is asked for."""
+    from contextlib import nullcontext
+
+    if Tracker.MLFLOW not in trackers:
+        return nullcontext()
     from forecaster.extras import import_extra
 
+    with import_extra("mlflow", "forecast train --track mlflow"), console.silence_imports():
+        from forecaster.tracking.mlflow import LiveRun
+    return LiveRun(folder.resolve().name)
+
+
+def _track(tracker: Tracker, version: "Version", live: "LiveRun | None") -> None:
+    """Record a version, and log how the record is looked at; a failure of MLflow is a warning."""
     if tracker is Tracker.TENSORBOARD:
         from forecaster.tracking.tensorboard import track as write_events
 
-        return write_events(version)
-    with import_extra("mlflow", "forecast train --track mlflow"), console.silence_imports():
-        from forecaster.tracking.mlflow import track as log_run
-    with console.silence_imports():  # MLflow prints what it does
-        return log_run(version)
+        console.log.info("%s", write_events(version))
+        return
+    assert live is not None
+    from forecaster.tracking.mlflow import report_failure
+
+    try:
+        with console.silence_imports():  # MLflow prints what it does
+            text = live.record(version)
+        if text:
+            console.log.info("%s", text)
+    except ForecasterError:
+        raise
+    except Exception as error:  # of any of MLflow's libraries: the version is written
+        report_failure(error)
 
 
 def _describe_run(run: Path, version: Path, promoted: bool) -> str:

@@ -151,7 +151,7 @@ def _draw_waterfall(
     low, high = edges.min(), edges.max()
     margin = 0.04 * (high - low or 1)
     digits = count_decimals(edges)
-    texts = [f"{start:.{digits}f}", *(f"{mean:+.{digits}f}" for mean in means), f"{ends[-1]:.{digits}f}"]
+    texts = [f"{start:,.{digits}f}", *(f"{mean:+,.{digits}f}" for mean in means), f"{ends[-1]:,.{digits}f}"]
     rights = [start, *np.maximum(starts, ends), ends[-1]]
     for place, (right, text) in enumerate(zip(rights, texts, strict=True)):
         axes.text(right + margin, place, text.replace("-", "\N{MINUS SIGN}"), va="center", fontsize=9)

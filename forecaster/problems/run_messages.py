@@ -18,6 +18,9 @@ RUNS: Mapping[str, Message] = {
     "folder-not-empty": Message(
         "the folder is not empty; name a new one with --output", "An export writes into a new or empty folder."
     ),
+    "tracking-failed": Message(
+        "the training is not recorded completely: {reason}", "A tracker failed, which stops no training."
+    ),
     "export-without-example": Message(
         "exported without example.py, which does not compute {part}; README.md describes inputs and outputs",
         "Notice: the example of an export does not compute every forecast.",

@@ -62,7 +62,13 @@ def _read_curves(history: str, prefix: str) -> dict[str, list[tuple[int, float]]
     """Read the curves of a network's `history.csv`, without cells that are empty."""
     curves: dict[str, list[tuple[int, float]]] = {}
     for row in csv.DictReader(io.StringIO(history)):
-        for name, cell in row.items():
-            if cell and name not in {_EPOCH, _SKIPPED}:
-                curves.setdefault(f"{prefix}{name}", []).append((int(row[_EPOCH]), float(cell)))
+        for name, value in list_curves(row):
+            curves.setdefault(f"{prefix}{name}", []).append((int(row[_EPOCH]), value))
     return curves
+
+
+def list_curves(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """List the values of an epoch by curve: all of its row in `history.csv` that is given, but its number and time."""
+    for name, cell in row.items():
+        if cell not in {None, ""} and name not in {_EPOCH, _SKIPPED}:
+            yield name, float(cell)

@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,8 @@ _UNFIT_STATE = (
 )
 _CHECKPOINT_SECONDS = 10.0  # between checkpoints, which are saved at the end of an epoch
 
+Observer = Callable[[str, Epoch], None]  # takes the prefix of a network's curves, such as `member_2/`, and an epoch
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -111,6 +113,7 @@ def train(
     margin: float = 0.0,
     engine: Engine | None = None,
     hosts: Hosts | None = None,
+    observe: Observer | None = None,
 ) -> Trained:
     """Train on `plan`, compare the result with the version in use, and promote it or not. Call it under `lock_run`.
 
@@ -125,6 +128,7 @@ def train(
         margin: by how much the error of the new version may be larger, as a fraction.
         engine: what trains the networks of an ensemble; None: this process, or `ensemble.processes`.
         hosts: that train each network together, of which this is the first; the others call `assist`.
+        observe: takes each epoch of the networks that this process trains, refits excepted.
 
     Raises:
         InputOutputFailed: another host ended.
@@ -134,7 +138,7 @@ def train(
         RunError: the checkpoint is damaged.
     """
     with open_exchange(hosts) as exchange:
-        return _train(plan, run, received, resume, warm, promote, margin, engine, exchange)
+        return _train(plan, run, received, resume, warm, promote, margin, engine, exchange, observe)
 
 
 def assist(plan: Plan, received: Sequence[int], hosts: Hosts) -> None:
@@ -165,6 +169,7 @@ def _train(
     margin: float,
     engine: Engine | None,
     exchange: Exchange | None,
+    observe: Observer | None,
 ) -> Trained:
     started = time.monotonic()
     complete_promotion(run)
@@ -176,6 +181,7 @@ def _train(
         remove_member_checkpoints(run)
     identity = _build_identity(plan)
     tasks = _build_tasks(plan, run, resume, warm, identity, exchange)
+    tasks = [replace(task, observe=observe) for task in tasks]
     trained = _train_all(plan, tasks, received, engine)
     plan = replace(plan, config=choose_config(plan, trained))
     predictor = build_predictor(plan, trained)
@@ -221,6 +227,7 @@ class _Task:
         course: of the network's training, in its refit; None in that training.
         zero_shot: the forecasts that it starts from, which several networks share; None where it starts from none.
         exchange: with the other processes that train it.
+        observe: as in `train`.
     """
 
     plan: Plan
@@ -234,6 +241,7 @@ class _Task:
     course: Course | None = None
     zero_shot: ZeroShotTable | None = None
     exchange: Exchange | None = None
+    observe: Observer | None = None
 
     @property
     def is_writer(self) -> bool:
@@ -315,7 +323,8 @@ def _train_all(
     processes = 1 if is_alone or plan.config.ensemble is None else plan.config.ensemble.processes
     is_on_cluster = engine is not None and engine.kind == "ray" and len(tasks) > 1 and not tasks[0].snapshot
     if processes > 1 or is_on_cluster:
-        train_task = functools.partial(_train_task, tasks)  # what the networks share is sent to each process once
+        alone = [replace(task, observe=None) for task in tasks]
+        train_task = functools.partial(_train_task, alone)  # what the networks share is sent to each process once
         count = None if is_on_cluster and processes == 1 else processes
         return run_in_processes(train_task, range(len(tasks)), count, received, engine, tasks[0].run)
     trained: list[TrainedNetwork] = []
@@ -484,6 +493,8 @@ class Checkpointer:
     def report_epoch(self, epoch: Epoch) -> None:
         """Report the epoch, and save a checkpoint if the last is old."""
         self._logger.report_epoch(epoch)
+        if (observe := self._task.observe) is not None and not self._task.is_refit:
+            observe(f"member_{self._task.number}/" if self._task.count > 1 else "", epoch)
         if self._task.is_writer and time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             task = self._task
             write_checkpoint(task.run, task.identity, self._trainer.save_state(), task.checkpoint)

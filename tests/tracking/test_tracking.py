@@ -1,6 +1,7 @@
 """Trainings recorded for TensorBoard and in MLflow; MLflow itself is replaced, since it is no package of the tests."""
 
 import importlib
+import logging
 import struct
 import sys
 from pathlib import Path
@@ -108,7 +109,7 @@ def test_mlflow_gets_parameters_curves_files_and_the_model(mlflow: Recorder, tmp
     assert calls[:3] == [
         ("set_tracking_uri", (tmp_path / "mlruns").as_uri(), {}),
         ("set_experiment", "load", {}),
-        ("start_run", {"run_name": version.path.name}),
+        ("start_run", {"run_id": None, "run_name": version.path.name}),
     ]
     parameters = [call[1] for call in calls if call[0] == "log_params"]
     assert max(map(len, parameters)) <= 100
@@ -121,6 +122,65 @@ def test_mlflow_gets_parameters_curves_files_and_the_model(mlflow: Recorder, tmp
     assert model["artifacts"] == {"version": str(version.path)}
     assert Path(model["python_model"]).name == "pyfunc_model.py"
     assert calls[-1] == ("end",)
+
+
+class Client:
+    """A client of MLflow that may refuse one of its calls."""
+
+    def __init__(self, recorder: Recorder, refuses: str = "") -> None:
+        self._recorder, self._refuses = recorder, refuses
+
+    def create_run(self, experiment_id: str, run_name: str) -> SimpleNamespace:
+        if self._refuses == "create_run":
+            raise ConnectionError("the server does not answer\nin three lines")
+        return SimpleNamespace(info=SimpleNamespace(run_id="live"))
+
+    def log_metric(self, *arguments: object, **options: object) -> None:
+        self._recorder.calls.append(("live_metric", *arguments, options))
+
+    def set_terminated(self, *arguments: object) -> None:
+        self._recorder.calls.append(("terminated", *arguments))
+
+
+def prepare_live(mlflow: Recorder, refuses: str = "") -> ModuleType:
+    module = sys.modules["mlflow"]
+    module.set_experiment = lambda name: SimpleNamespace(experiment_id="1")
+    module.set_tag = mlflow("set_tag")
+    module.MlflowClient = lambda: Client(mlflow, refuses)
+    return importlib.import_module("forecaster.tracking.mlflow")
+
+
+EPOCH = SimpleNamespace(epoch=1, loss=0.75, validation_loss=None, learning_rate=0.001, seconds=2.0)
+
+
+def test_mlflow_gets_each_epoch_while_a_training_runs(mlflow: Recorder, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tracking, version = prepare_live(mlflow), load_version(RUNS / "load")
+    with tracking.LiveRun("load") as live:
+        live.observe("", EPOCH)
+    sent = [call[1:] for call in mlflow.calls if call[0] == "live_metric"]
+    assert sent == [("live", "loss", 0.75, {"step": 1}), ("live", "learning_rate", 0.001, {"step": 1})]
+    live.record(version)
+    assert ("start_run", {"run_id": "live", "run_name": version.path.name}) in mlflow.calls
+    later = [(call[1], call[3]["step"]) for call in mlflow.calls if call[0] == "log_metric"]
+    assert ("validation_loss", 1) in later
+    assert ("loss", 2) in later
+    assert ("loss", 1) not in later
+    with pytest.raises(KeyboardInterrupt), tracking.LiveRun("load"):
+        raise KeyboardInterrupt
+    assert mlflow.calls[-1] == ("terminated", "live", "KILLED")
+
+
+def test_a_failure_of_mlflow_is_a_warning(mlflow: Recorder, tmp_path: Path, monkeypatch, caplog):
+    log = logging.getLogger("forecaster")
+    monkeypatch.setattr(log, "propagate", False)
+    monkeypatch.setattr(log, "handlers", [caplog.handler])
+    monkeypatch.chdir(tmp_path)
+    with prepare_live(mlflow, "create_run").LiveRun("load") as live:
+        live.observe("", EPOCH)
+    assert live.record(load_version(RUNS / "load")) == ""
+    assert caplog.messages == ["MLflow: the training is not recorded completely: the server does not answer"]
+    assert not [call for call in mlflow.calls if call[0] in {"start_run", "live_metric"}]
 
 
 def test_the_server_of_the_environment_is_used(mlflow: Recorder, monkeypatch):
