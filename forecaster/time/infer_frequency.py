@@ -21,6 +21,7 @@ _CALENDAR = (
     *(f"{kind}-{month}" for kind in ("YS", "YE", "BYS", "BYE") for month in MONTHS),
     *(f"WOM-{week}{day}" for week in range(1, 5) for day in ("MON", "TUE", "WED", "THU", "FRI")),
 )
+_MONTHLY = ("M", "BM", "WOM")  # how those begin that have a place a month
 _HALF_MONTHS = ("SMS", "SME")
 _DAY = pd.Timedelta(days=1)
 _EMPTIEST = 2.0  # places of a grid for each row, at most: any timestamps lie on the grid of seconds
@@ -76,10 +77,13 @@ def _list_candidates(timestamps: pd.DatetimeIndex) -> Iterator[str]:
             # pandas calls a day 24h
             days = step // _DAY
             yield pd.tseries.frequencies.to_offset(step).freqstr if step % _DAY else f"{days if days > 1 else ''}D"
-    if steps.min() >= _DAY:
+    # A grid is built day by day: those that would be emptier than allowed are left out.
+    most = _EMPTIEST * len(timestamps) + 1
+    if steps.min() >= _DAY and 5 / 7 * ((timestamps[-1] - timestamps[0]) / _DAY - 6) < most:
         yield "B"
     if steps.min() >= 13 * _DAY:  # from the middle of a February to its end
-        yield from _CALENDAR
+        months = 12 * (timestamps[-1].year - timestamps[0].year) + timestamps[-1].month - timestamps[0].month
+        yield from (alias for alias in _CALENDAR if months + 1 < most or not alias.startswith(_MONTHLY))
     if 13 * _DAY <= steps.min() < 27 * _DAY:  # rows a month apart are no half of the rows of a month
         yield from _HALF_MONTHS
 

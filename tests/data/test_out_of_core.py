@@ -257,12 +257,12 @@ def test_a_stated_dialect_is_kept(tmp_path, monkeypatch, small_blocks):
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, order):
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # whose memory is not traced
     monkeypatch.setattr(files, "MAX_BYTES", 2000)
-    monkeypatch.setattr(blocks, "BLOCK", 20_000)
-    monkeypatch.setattr(blocks, "HEAD_BYTES", 20_000)
-    monkeypatch.setattr(out_of_core, "ROWS", 1000)
-    monkeypatch.setattr(out_of_core, "GROUP", 1000)
+    monkeypatch.setattr(blocks, "BLOCK", 10_000)
+    monkeypatch.setattr(blocks, "HEAD_BYTES", 10_000)
+    monkeypatch.setattr(out_of_core, "ROWS", 500)
+    monkeypatch.setattr(out_of_core, "GROUP", 500)
     peaks = []
-    for series in (20, 100):
+    for series in (10, 50):
         path = tmp_path / f"{series}.csv"
         path.write_text("\n".join([HEADER, *rows(series, 200, order)]) + "\n")
         tracemalloc.start()
