@@ -173,6 +173,60 @@ def test_a_cluster_that_does_not_answer_is_an_error_with_its_address():
     assert str(found.value).startswith("127.0.0.1:9: no Ray cluster answers (")
 
 
+class LostActor:
+    """A worker of a cluster that is lost before its task ends; its methods are called as those of an actor."""
+
+    def __getattr__(self, name):
+        return types.SimpleNamespace(remote=lambda *arguments: object())
+
+
+class LosingRay:
+    """A cluster of one processor that loses every worker."""
+
+    class exceptions:  # noqa: N801  as in Ray
+        RayError = RuntimeError
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def put(self, content):
+        return content
+
+    def remote(self, kind):
+        return types.SimpleNamespace(options=lambda **options: types.SimpleNamespace(remote=self._start))
+
+    def _start(self, *arguments):
+        self.started += 1
+        return LostActor()
+
+    def cluster_resources(self):
+        return {"CPU": 1.0}
+
+    def wait(self, polls, num_returns, timeout):
+        return polls[:1], polls[1:]
+
+    def get(self, reference, timeout=None):
+        raise RuntimeError("The actor died.\nMore of it.")
+
+    def kill(self, actor) -> None:
+        pass
+
+
+def test_a_task_whose_workers_are_lost_three_times_fails_with_its_reason():
+    ray = LosingRay()
+    workers = engine_workers.RayWorkers(ray, tasks.work, 1, SHARED, 0.5, None)
+    with keep_log() as records:
+        workers.start(("double", 4))
+        ended = workers.wait(5)
+    assert (ended.how, ended.task, ended.error.exit_code) == ("failed", ("double", 4), 74)
+    assert ended.error.problems == (Problem("lost-worker", detail={"times": 3, "reason": "The actor died."}),)
+    assert (ray.started, workers.tasks, workers.is_full) == (3, [], False)
+    assert [record.args[0].code for record in records] == ["restarted-task"] * 2
+    workers.start(("double", 5))  # the count begins again with each task
+    assert workers.wait(5).error.problems[0].detail["times"] == 3
+    assert ray.started == 6
+
+
 def test_processes_are_the_default_and_an_option_replaces_what_the_jobs_file_has():
     with open_workers(Engine(), tasks.work, None, shared=SHARED) as workers:
         assert isinstance(workers, Workers)

@@ -9,6 +9,7 @@ from forecaster.config.schema import MaxAge
 from forecaster.evaluation.verdict import describe_training
 from forecaster.forecasting.predict import Prediction, Receiver, predict
 from forecaster.runs import Version
+from forecaster.shard import Shard
 
 log = logging.getLogger("forecaster")
 
@@ -25,6 +26,7 @@ class Request:
         future: a CSV of the future covariates.
         with_samples: whether the forecasts come with paths.
         receive: takes the forecasts of each batch of series, which are then not in the result.
+        shard: the share of the series of a run to forecast; all where None.
     """
 
     horizon: int | None = None
@@ -34,6 +36,7 @@ class Request:
     future: Path | None = None
     with_samples: bool = False
     receive: Receiver | None = None
+    shard: Shard | None = None
 
 
 def predict_run(version: Version, data: Path | None, request: Request) -> Prediction:
@@ -53,6 +56,7 @@ def predict_run(version: Version, data: Path | None, request: Request) -> Predic
         overrides=request.overrides,
         max_age=request.max_age,
         receive=request.receive,
+        shard=request.shard,
     )
     try:
         sentences = describe_training(version.metrics)

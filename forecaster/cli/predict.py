@@ -73,6 +73,10 @@ _Output = Annotated[
 _DecimalComma = Annotated[
     bool, typer.Option("--decimal-comma", help="Write CSVs for an Excel whose numbers have a decimal comma.")
 ]
+_Shard = Annotated[
+    str | None,
+    typer.Option("--shard", help="A share of the series, for several machines: 2/4.", show_default=False),
+]
 _Samples = Annotated[Path | None, typer.Option("--samples", help="Write sample paths to this CSV.", show_default=False)]
 
 
@@ -93,6 +97,7 @@ def predict(
     style: Style = StyleName.SCREEN,
     anomalies: AnomalyFiles = None,
     rate: Rate = None,
+    shard: _Shard = None,
     version: UseVersion = None,
     trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
@@ -117,10 +122,11 @@ def predict(
     checked = parse_levels(levels), tuple(overrides or ()), parse_max_age(max_age)
     with ForecastOutput(output, samples, plot, format, decimal_comma, anomalies or [], if_exists) as written:
         from forecaster.api.forecasts import Request
+        from forecaster.shard import parse_shard
 
-        request = Request(horizon, *checked, future, samples is not None)
+        request = Request(horizon, *checked, future, samples is not None, shard=parse_shard(shard))
         if is_data(source):
-            given = {"--data": data, "--future": future, "--samples": samples, "--version": version}
+            given = {"--data": data, "--future": future, "--samples": samples, "--version": version, "--shard": shard}
             _refuse_run_options(source, {**given, "--trust-config": trust_config or None})
             problems = _predict_data(source, request, written, anomaly_output)
         else:

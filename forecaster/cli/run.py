@@ -71,7 +71,7 @@ def run(
         _print_plans(loaded, only or [], tag or [], force, format)
         return
     from forecaster.jobs.run_jobs import RunOptions, run_jobs
-    from forecaster.jobs.shards import parse_shard
+    from forecaster.shard import parse_shard
 
     options = RunOptions(
         only or [],

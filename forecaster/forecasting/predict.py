@@ -33,6 +33,7 @@ from forecaster.preprocessing.saved_preprocessing import load_preprocessing
 from forecaster.pretrained.zero_shot import hash_network
 from forecaster.problems import Problem, condense_problems
 from forecaster.runs import BEFORE_REFIT, Version
+from forecaster.shard import Shard
 
 log = logging.getLogger("forecaster")
 
@@ -76,6 +77,7 @@ def predict(
     strict: bool = False,
     now: datetime.datetime | None = None,
     receive: Receiver | None = None,
+    shard: Shard | None = None,
 ) -> Prediction:
     """Forecast the real future after the newest timestamp of each series.
 
@@ -91,6 +93,7 @@ def predict(
         strict: whether checks with the policy `auto` refuse series, as in jobs, instead of warning of them.
         now: the time to which ages are counted, with its zone; the present where None.
         receive: takes the forecasts of each batch of series, which are then not in the result, nor is any freshness.
+        shard: the share of the series to forecast; all where None.
 
     Raises:
         ConfigError: an override is invalid, or there is a largest age and the steps have no dates.
@@ -102,6 +105,9 @@ def predict(
             and has all cells of its covariates.
     """
     config = override_policies(version.config, overrides)
+    if shard is not None and (config.data.hierarchy or config.channels > 1):
+        detail = {"expected": "a run whose series are forecast alone: without data.hierarchy and joint channels"}
+        raise UsageError(Problem("invalid-option", f"--shard {shard.number}/{shard.count}", detail=detail))
     checks = config.checks if max_age is None else config.checks.model_copy(update={"max_age": max_age})
     steps = config.window.horizon if horizon is None else horizon
     levels = config.forecast.levels if levels is None else levels
@@ -112,7 +118,7 @@ def predict(
     where, now = name_source(data or config.data.path), now or datetime.datetime.now(datetime.UTC)
     collected = Collector(Prediction([], [], [], checked.notices), receive)
     forecasting = _Forecasting(collected, checked, predictor, version, config, steps, levels, with_samples, where, now)
-    for part in _read_parts(config, data, future, steps, checks.max_age, receive is None):
+    for part in _read_parts(config, data, future, steps, checks.max_age, receive is None, shard):
         forecasting.forecast_part(part, receive is None)
     return forecasting.finish()
 
@@ -397,18 +403,28 @@ class _NewestData(NamedTuple):
 
 
 def _read_parts(
-    config: Config, data: Paths | None, future: Path | None, steps: int, max_age: MaxAge | None, is_age_needed: bool
+    config: Config,
+    data: Paths | None,
+    future: Path | None,
+    steps: int,
+    max_age: MaxAge | None,
+    is_age_needed: bool,
+    shard: Shard | None,
 ) -> Iterator[_NewestData]:
     """Read the series of a run with their timestamps, those of a large file some at a time.
 
     Raises:
         DataError: they cannot be read, or all are shorter than the window.
+        UsageError: the shard has none of them.
     """
+    count = 0  # of the series of earlier parts
     too_short: list[Problem] = []
     is_any_long = False
     is_whole = is_age_needed or future is not None
     for whole in [read_data(config, data)] if is_whole else read_data_in_groups(config, data):
-        panel, left_out = _split_by_length(config, whole, name_source(data or config.data.path))
+        own = None if shard is None else shard.has(count + np.arange(len(whole)))
+        count += len(whole)
+        panel, left_out = _split_by_length(config, whole, name_source(data or config.data.path), own)
         too_short, is_any_long = [*too_short, *(problem for _, problem in left_out)], is_any_long or bool(panel)
         able = [pair for pair in left_out if can_forecast_zero_shot(pair[0])]
         ages = measure_freshness([series for series, _ in able], max_age)
@@ -423,6 +439,9 @@ def _read_parts(
             measure_freshness(panel, max_age) if is_age_needed or max_age else [],
             [_Short(*pair, age) for pair, age in zip(able, ages, strict=True)],
         )
+    if shard is not None and shard.number > count:
+        detail = {"expected": f"at most {count} shards, one for each series"}
+        raise UsageError(Problem("invalid-option", f"--shard {shard.number}/{shard.count}", detail=detail))
     if not is_any_long:
         raise DataError(too_short)
 
@@ -471,17 +490,24 @@ def read_newest(config: Config, data: Paths | None) -> tuple[Sequence[Series], l
     return panel, problems
 
 
-def _split_by_length(config: Config, panel: Panel, path: str) -> tuple[SelectedSeries, list[tuple[Series, Problem]]]:
-    """Select the series that are long enough for a window, led in; and the others, each with why it is not."""
+def _split_by_length(
+    config: Config, panel: Panel, path: str, own: np.ndarray | None = None
+) -> tuple[SelectedSeries, list[tuple[Series, Problem]]]:
+    """Select the series that are long enough for a window, led in; and the others, each with why it is not.
+
+    Args:
+        own: whether each series is looked at; all where None.
+    """
+    own = np.ones(len(panel), bool) if own is None else own
     length, lengths = config.context_steps - config.padding_steps, panel.lengths
     left_out = []
-    for number in np.flatnonzero(lengths < length).tolist():
+    for number in np.flatnonzero((lengths < length) & own).tolist():
         detail = {"rows": int(lengths[number]), "needed": length, "differences": bool(config.data.difference)}
         problem = Problem("too-few-rows-to-forecast", path, detail=detail)
         named = problem.add_series(panel.names[number]) if config.data.several else problem
         left_out.append((panel[number], named))
     led_in = panel.prepend_steps(config.padding_steps, config.data.main_season)
-    return SelectedSeries(led_in, np.flatnonzero(led_in.lengths >= config.context_steps).tolist()), left_out
+    return SelectedSeries(led_in, np.flatnonzero((led_in.lengths >= config.context_steps) & own).tolist()), left_out
 
 
 def load_predictor(version: Version, before_refit: bool = False) -> Predictor:

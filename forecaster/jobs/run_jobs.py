@@ -16,10 +16,11 @@ from forecaster.errors import ForecasterError, Partial
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.metrics_file import write_metrics
 from forecaster.jobs.ping import Pings
-from forecaster.jobs.shards import Shard, lock_jobs
+from forecaster.jobs.shards import lock_jobs
 from forecaster.jobs.status import Outcome, Status, read_status
 from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
+from forecaster.shard import Shard
 from forecaster.wording import name_duration
 from forecaster.workers import GRACE, Ended, Reported, Work, Workers
 

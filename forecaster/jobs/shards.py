@@ -5,56 +5,17 @@ which each replaces the states of the jobs that it runs.
 """
 
 import contextlib
-import re
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
-from forecaster.errors import Locked, UsageError
+from forecaster.errors import Locked
 from forecaster.problems import Problem
 from forecaster.runs import hold_lock
+from forecaster.shard import Shard
 
 _PAUSE = 0.05  # seconds between attempts to hold a lock that others hold for a moment
 _LONGEST_WAIT = 30.0  # seconds
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A share of the jobs.
-
-    Attributes:
-        number: from 1.
-        count: of shards.
-    """
-
-    number: int
-    count: int
-
-    def select(self, jobs: Sequence[Item]) -> list[Item]:
-        """Select every `count`-th job, beginning with the `number`-th."""
-        return list(jobs[self.number - 1 :: self.count])
-
-    def __str__(self) -> str:
-        return f"{self.number}-of-{self.count}"
-
-
-def parse_shard(text: str | None) -> Shard | None:
-    """Parse `2/4`, the second of four shards.
-
-    Raises:
-        UsageError: the text names no shard.
-    """
-    if text is None:
-        return None
-    found = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text.strip(), re.ASCII)
-    if not found or int(found[1]) > int(found[2]):
-        expected = "NUMBER/COUNT, such as 2/4 for the second of four shards"
-        raise UsageError(Problem("invalid-option", f"--shard {text}", detail={"expected": expected}))
-    return Shard(int(found[1]), int(found[2]))
 
 
 @contextlib.contextmanager

@@ -21,10 +21,10 @@ from forecaster.jobs import run_jobs as run_jobs_module
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.plan import plan_jobs
 from forecaster.jobs.run_jobs import JobResult, RunOptions, describe_failure, describe_recovery, run_jobs
-from forecaster.jobs.shards import Shard, parse_shard
 from forecaster.jobs.status import Outcome, read_status
 from forecaster.problems import Problem
 from forecaster.runs import hold_lock
+from forecaster.shard import Shard, parse_shard
 from forecaster.workers import Workers
 from tests.helpers import job_tasks
 from tests.helpers.command import ROOT
