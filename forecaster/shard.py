@@ -31,7 +31,8 @@ class Shard:
 
     def has(self, places: np.ndarray) -> np.ndarray:
         """Whether the items at some places, from 0, are in this share."""
-        return places % self.count == self.number - 1
+        are_own: np.ndarray = places % self.count == self.number - 1
+        return are_own
 
     def __str__(self) -> str:
         return f"{self.number}-of-{self.count}"
