@@ -62,9 +62,9 @@ def waves(length, ahead):
 @pytest.mark.parametrize(
     ("length", "options"),
     [
-        (6, {"decoder": "seq2seq", "scheduled_sampling": 1.0, "warmup": 3, "bidirectional": True}),
+        (6, {"cell": "lstm", "decoder": "seq2seq", "scheduled_sampling": 1.0, "warmup": 3, "bidirectional": True}),
         (12, {"decoder": "positional", "segment": 3, "cell": "simple_rnn", "bidirectional": True, "merge": "mean"}),
-        (6, {"decoder": "context", "scheduled_sampling": 1.0}),
+        (6, {"cell": "lstm", "decoder": "context", "scheduled_sampling": 1.0}),
         (6, {"decoder": "dense", "units": [8] * 3, "residual": True, "dilation": True, "layer_normalization": True}),
     ],
     ids=str,
@@ -83,9 +83,11 @@ def marked(generator):
     return windows, windows[np.arange(BATCH), places + 1][:, None]
 
 
-@pytest.mark.parametrize(("kind", "steps", "rate"), [("additive", 80, 0.035), ("multiplicative", 130, 0.02)])
-def test_attention_finds_the_step_that_matters(kind, steps, rate):
-    network = build_network(Model(cell="gru", units=[16], decoder="dense", attention=kind), 20, 1)
+@pytest.mark.parametrize(
+    ("kind", "cell", "steps", "rate"), [("additive", "lstm", 80, 0.035), ("multiplicative", "gru", 130, 0.02)]
+)
+def test_attention_finds_the_step_that_matters(kind, cell, steps, rate):
+    network = build_network(Model(cell=cell, units=[16], decoder="dense", attention=kind), 20, 1)
     fitted(network, marked, steps, rate)
     assert error(network, marked) < 0.2
     windows, _ = marked(np.random.default_rng(99))
@@ -138,7 +140,7 @@ def by_kind(generator):
 
 @pytest.mark.parametrize("decoder", ["rollout", "dense", "positional", "seq2seq"])
 def test_an_embedding_learns_which_series_are_alike(decoder):
-    network = build_network(Model(cell="gru", units=[8], decoder=decoder, embedding=3), 3, 1, categories=[6])
+    network = build_network(Model(cell="lstm", units=[8], decoder=decoder, embedding=3), 3, 1, categories=[6])
     fitted(network, by_kind, steps=60, rate=0.05)
     assert error(network, by_kind) < 0.05
     vectors = network.embedding.tables[0].numpy()
