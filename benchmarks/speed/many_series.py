@@ -1,11 +1,13 @@
-"""Time and memory of one forecast of very many series: whole processes, by the number of series and the format.
+"""Time and memory of very many series: whole processes that forecast them or train on them, by their number.
 
     .venv/bin/python benchmarks/speed/many_series.py
-    .venv/bin/python benchmarks/speed/many_series.py --series 10000,1000000 --formats csv --folder /data/tmp
+    .venv/bin/python benchmarks/speed/many_series.py --series 10000,1000000 --formats csv --threads 2 --folder /data/tmp
+    .venv/bin/python benchmarks/speed/many_series.py --trainings 300,10000
 
 It writes monthly series of 120 steps, trains a dense network for a few batches on the first 2,000 of them, and
-forecasts all of them with it, 24 steps ahead with intervals of 80 and 95 %. Each process has one thread. A loop of
-additions before each measurement shows how fast the machine is at the time. A million series take 12 GB of disk.
+forecasts all of them with it, 24 steps ahead with intervals of 80 and 95 %. With `--trainings` it trains a small
+network for ten batches instead, on some numbers of series: what grows is all but the batches. A loop of additions
+before each measurement shows how fast the machine is at the time. A million series take 12 GB of disk.
 """
 
 import argparse
@@ -28,6 +30,7 @@ forecast: {fallback: never}
 model: {decoder: dense, units: 64}
 training: {epochs: 1, batches_per_epoch: 10, refit: none}
 """
+_SMALL = _CONFIG.replace("units: 64", "units: 8").replace("forecast: {fallback: never}\n", "")
 
 
 def main() -> None:
@@ -35,38 +38,62 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", default="10000,100000,1000000", help="numbers, separated by commas")
     parser.add_argument("--formats", default="csv,parquet", help="of the data, and of the forecasts")
+    parser.add_argument("--trainings", help="numbers of series to train on, instead of forecasts")
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--folder", type=Path, help="where files are made; that of temporary files by default")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        subprocess.run([sys.executable, _WRITER, str(folder / "trained.csv"), str(_TRAINED)], check=True)
-        (folder / "many.yaml").write_text(_CONFIG)
-        subprocess.run([sys.executable, "-m", "forecaster", "train", "many.yaml"], cwd=folder, check=True)
-        print("| series | format | CPU s | wall s | MB | additions, CPU s |\n|---|---|---|---|---|---|")
+        if options.trainings:
+            print(
+                "| series of a training | threads | CPU s | wall s | MB | additions, CPU s |\n|---|---|---|---|---|---|"
+            )
+            for count in map(int, options.trainings.split(",")):
+                print_training(folder, count, options.threads)
+            return
+        train(folder, "many", _TRAINED, _CONFIG)
+        print("| series | format | threads | CPU s | wall s | MB | additions, CPU s |\n|---|---|---|---|---|---|---|")
         for count in map(int, options.series.split(",")):
             for suffix in options.formats.split(","):
-                print_row(folder, count, suffix)
+                print_forecast(folder, count, suffix, options.threads)
 
 
-def print_row(folder: Path, count: int, suffix: str) -> None:
+def train(folder: Path, name: str, count: int, config: str, threads: int = 1) -> str:
+    """Train a run on some series, and return what it took as cells of a table."""
+    subprocess.run([sys.executable, _WRITER, str(folder / "trained.csv"), str(count)], check=True)
+    (folder / f"{name}.yaml").write_text(config)
+    return measure_command(["train", f"{name}.yaml"], folder, threads)
+
+
+def print_training(folder: Path, count: int, threads: int) -> None:
+    """Measure a training on some series, and print the line of the table."""
+    print(f"| {count:,} | {threads} | {train(folder, f'small-{count}', count, _SMALL, threads)} |", flush=True)
+
+
+def print_forecast(folder: Path, count: int, suffix: str, threads: int) -> None:
     """Measure the forecast of some series in a format, and print the line of the table."""
     data, output = folder / f"{count}.{suffix}", folder / f"forecast.{suffix}"
     subprocess.run([sys.executable, _WRITER, str(data), str(count)], check=True)
-    additions = measure_additions()
-    command = [sys.executable, "-m", "forecaster", "predict", "runs/many", "--data", data.name, "-o", output.name]
-    started = time.perf_counter()
+    command = ["predict", "runs/many", "--data", data.name, "-o", output.name, "--format", suffix]
+    print(f"| {count:,} | {suffix} | {threads} | {measure_command(command, folder, threads)} |", flush=True)
+    data.unlink()
+    output.unlink()
+
+
+def measure_command(arguments: list[str], folder: Path, threads: int) -> str:
+    """Measure a command of forecast: CPU seconds, wall seconds and peak memory, as cells of a table."""
+    additions, started = measure_additions(), time.perf_counter()
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TMPDIR": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
     process = subprocess.Popen(
-        [*command, "--format", suffix], cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
+        [sys.executable, "-m", "forecaster", *arguments], cwd=folder, env=environment, stdout=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"{' '.join(command)}: exit code {process.returncode}")
+        sys.exit(f"{' '.join(arguments)}: exit code {process.returncode}")
     cpu, megabytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    print(f"| {count:,} | {suffix} | {cpu:.1f} | {wall:.1f} | {megabytes:.0f} | {additions:.2f} |", flush=True)
-    data.unlink()
-    output.unlink()
+    return f"{cpu:.1f} | {wall:.1f} | {megabytes:.0f} | {additions:.2f}"
 
 
 def measure_additions() -> float:
