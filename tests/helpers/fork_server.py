@@ -30,7 +30,7 @@ from filelock import FileLock
 
 # In the environment of a command:
 SIGNAL_AT = "TEST_SIGNAL_AT"  # the number of the call at which it gets SIGTERM
-SIGNAL_AT_BATCH = "TEST_SIGNAL_AT_BATCH"  # SIGNAL:BATCHES: a signal that it gets once it has trained on so many batches
+SIGNAL_AT_BATCH = "TEST_SIGNAL_AT_BATCH"  # SIGNAL:BATCHES: a signal that it gets after that number of batches
 CHECKPOINT_SECONDS = "TEST_CHECKPOINT_SECONDS"  # between the checkpoints of a training
 FILE_SIZE = "TEST_FILE_SIZE"  # the most bytes of a file that it writes
 UNFITTED = "TEST_UNFITTED"  # set: a training goes through its epochs without changing a weight
@@ -309,7 +309,7 @@ def skip_training_steps() -> None:
 
 
 def send_signal_after(number: int, batches: int) -> None:
-    """Have this process get a signal once it has trained on so many batches."""
+    """Have this process get a signal once it has trained on a number of batches."""
     step, trained = sys.modules["forecaster.training.step"].TrainingStep, itertools.count(1)
     plain = step.train
 
