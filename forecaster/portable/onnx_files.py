@@ -28,7 +28,7 @@ _MODULES = {
     "forecaster.pretrained": ("features.py", "log_scale.py", "zero_shot.py"),
     "forecaster.forecasting": ("distributions.py", "rollout.py"),
     "forecaster.portable": ("example_inputs.py",),
-    "forecaster": ("inputs.py",),
+    "forecaster": ("inputs.py", "threads.py"),
 }
 
 
