@@ -177,9 +177,9 @@ def _receive_number(connection: socket.socket) -> int:
 # What follows runs in the server.
 
 
-# The others import MLflow and sktime, which are not installed with the tests.
+# The others import Darts, MLflow and sktime, which are not installed with the tests.
 NOT_IMPORTED = {
-    *("forecaster.__main__", "forecaster.api.sktime"),
+    *("forecaster.__main__", "forecaster.api.darts", "forecaster.api.sktime"),
     *("forecaster.tracking.mlflow", "forecaster.tracking.pyfunc_model"),
 }
 
