@@ -233,7 +233,10 @@ def test_networks_with_windows_of_one_length_share_their_zero_shot_forecasts(tmp
     monkeypatch.setattr(training, "_train_one", lambda task, *_: task)
     plan = plan_of(tmp_path, long_format(), SERIES, {"segment": 4}, ensemble={"size": 4, "vary": "window"})
     course = Course(1, 1, ()) if is_refit else None
-    tasks = [dataclasses.replace(each, course=course) for each in training._build_tasks(plan, tmp_path, False, None)]
+    tasks = [
+        dataclasses.replace(each, course=course)
+        for each in training._build_tasks(plan, tmp_path, False, None, {}, None)
+    ]
     shared = training._train_all(plan, tasks, [], None)
     assert sorted(computed) == sorted({task.plan.config.window.length for task in tasks})
     assert 1 < len(computed) < len(tasks)
