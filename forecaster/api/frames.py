@@ -72,7 +72,9 @@ def frame_to_overrides(frame: Frame, settings: Mapping[str, Any] | None) -> list
 
 def _find_time_zone(frame: Frame) -> str | None:
     """Find the time zone of a frame's timestamps, by the name that `data.timezone` takes; None for UTC or several."""
-    index = getattr(frame, "index", pd.Index([]))
+    index = (
+        frame.index if isinstance(frame, pd.DataFrame | pd.Series) else pd.Index([])
+    )  # anything else is refused later
     levels = [index.get_level_values(number).dtype for number in range(index.nlevels)]
     columns = frame.dtypes.tolist() if isinstance(frame, pd.DataFrame) else []
     zones = {str(kind.tz) for kind in (*levels, *columns) if isinstance(kind, pd.DatetimeTZDtype)}
