@@ -16,8 +16,8 @@ FIRST_CALL = 3000  # after the handlers are set
 # Each command with the numbers of calls at which it gets the signal.
 SCORING = ["evaluate", "runs/load", "--data", "load.csv", "--stride", "100"]
 COMMANDS = {
-    "predict": (["predict", "runs/load"], range(FIRST_CALL, 35_000, 4_500)),
-    "evaluate": (SCORING, range(FIRST_CALL, 60_000, 8_000)),
+    "predict": (["predict", "runs/load"], range(FIRST_CALL, 26_000, 3_200)),
+    "evaluate": (SCORING, range(FIRST_CALL, 32_000, 4_000)),
     "train": (["train", "tiny.yaml"], [FIRST_CALL, 40_000]),
     "tune": (["tune", "tiny.yaml", "--trials", "1"], [FIRST_CALL, 40_000]),
 }
