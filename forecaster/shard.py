@@ -3,12 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Item = TypeVar("Item")
 
@@ -29,7 +30,7 @@ class Shard:
         """Select every `count`-th item, beginning with the `number`-th."""
         return list(items[self.number - 1 :: self.count])
 
-    def has(self, places: np.ndarray) -> np.ndarray:
+    def has(self, places: "np.ndarray") -> "np.ndarray":
         """Whether the items at some places, from 0, are in this share."""
         are_own: np.ndarray = places % self.count == self.number - 1
         return are_own

@@ -131,4 +131,6 @@ def _measure_fullness(timestamps: np.ndarray) -> float:
     if len(places) < 2:
         return 1.0
     steps, counts = np.unique(np.diff(places), return_counts=True)
-    return len(timestamps) / read * len(places) / (float(places[-1] - places[0]) / float(steps[np.argmax(counts)]) + 1)
+    occurring = len(places) / (float(places[-1] - places[0]) / float(steps[np.argmax(counts)]) + 1)
+    # Of 29, 3, 1 and 29 days the most common step is longer than the mean, and more timestamps occur than fit.
+    return len(timestamps) / read * min(1.0, occurring)

@@ -60,7 +60,7 @@ def read_data(config: Config, path: Paths | None = None) -> Panel:
     """
     request = build_data_request(config, path)
     panel = read_series(request.paths, request.reading, request.dialect)
-    _log_notices(panel.all_notices)
+    _log_notices(panel.all_notices, config.data)
     return _prepare_panel(config, panel)
 
 
@@ -78,12 +78,14 @@ def read_data_in_groups(config: Config, path: Paths | None = None) -> Iterator[P
     for panel in read_ahead(read_series_in_groups(request.paths, request.reading, request.dialect)):
         notices += panel.all_notices
         yield _prepare_panel(config, panel)
-    _log_notices(notices)
+    _log_notices(notices, config.data)
 
 
-def _log_notices(notices: Iterable[Problem]) -> None:
+def _log_notices(notices: Iterable[Problem], data: Data) -> None:
+    """Log what reading has found; an infinite cell is a warning where no value is chosen that replaces it."""
     for notice in condense_problems(notices):
-        log.log(logging.WARNING if notice.code == "infinite-as-missing" else logging.INFO, "%s", notice)
+        is_warning = notice.code == "infinite-as-missing" and data.gaps == "mask"
+        log.log(logging.WARNING if is_warning else logging.INFO, "%s", notice)
 
 
 def _prepare_panel(config: Config, panel: Panel) -> Panel:
