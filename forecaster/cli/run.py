@@ -12,6 +12,7 @@ from forecaster.cli.options import Address, EngineOption, Processes, Report, Rep
 if TYPE_CHECKING:
     from forecaster.jobs.job import LoadedJobs
     from forecaster.jobs.run_jobs import Summary
+    from forecaster.shard import Shard
 
 
 def run(
@@ -62,23 +63,23 @@ def run(
     """
     from forecaster.cli.signals import collect_signals
     from forecaster.jobs.jobs_file import load_jobs
+    from forecaster.shard import parse_shard
 
-    seconds = parse_seconds(timeout, "--timeout")
+    seconds, share = parse_seconds(timeout, "--timeout"), parse_shard(shard)
     loaded = load_jobs(file, are_configs_required=False)
     for note in loaded.notes:
         console.log.info("%s", note)
     if dry_run:
-        _print_plans(loaded, only or [], tag or [], force, format)
+        _print_plans(loaded, only or [], tag or [], share, force, format)
         return
     from forecaster.jobs.run_jobs import RunOptions, run_jobs
-    from forecaster.shard import parse_shard
 
     options = RunOptions(
         only or [],
         tag or [],
         processes,
         choose_engine(engine, address, loaded.engine),
-        parse_shard(shard),
+        share,
         seconds,
         force,
         metrics_file,
@@ -89,7 +90,9 @@ def run(
     _print_summary(summary, loaded, format)
 
 
-def _print_plans(loaded: "LoadedJobs", only: list[str], tags: list[str], force: bool, format: ReportFormat) -> None:
+def _print_plans(
+    loaded: "LoadedJobs", only: list[str], tags: list[str], shard: "Shard | None", force: bool, format: ReportFormat
+) -> None:
     """Print what the jobs would do; exit with the code of those that cannot run, as a run would."""
     from datetime import UTC, datetime
 
@@ -97,7 +100,7 @@ def _print_plans(loaded: "LoadedJobs", only: list[str], tags: list[str], force: 
     from forecaster.jobs.run_jobs import combine_exit_codes
     from forecaster.jobs.tables import format_plans
 
-    plans = plan_jobs(loaded, datetime.now(UTC), only, tags, force)
+    plans = plan_jobs(loaded, datetime.now(UTC), only, tags, shard, force=force)
     if format is ReportFormat.JSON:
         errors = [problem for plan in plans if plan.error for problem in plan.error.problems]
         facts = {"path": str(loaded.path), "jobs": [plan.to_json() for plan in plans]}

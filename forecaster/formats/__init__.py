@@ -5,5 +5,5 @@
 - `timestamp_formats`: timestamps, of one column or several
 - `written_dates`: ISO 8601, days and months in either order, names of months, weeks, quarters
 - `digit_dates`, `plausible_dates`: dates in digits, and which readings of digits are plausible
-- `clock_times`: dates and times of day in separate columns
+- `timestamp_parts`: timestamps in several columns, such as a date and a time of day, or year, month and day
 """

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecaster.formats.clock_times import CLOCK, COUNTS, join_columns
 from forecaster.formats.digit_dates import DIGIT_FORMATS, EPOCHS, STEPS, Numbers, parse_digits
 from forecaster.formats.plausible_dates import find_plausible_formats
+from forecaster.formats.timestamp_parts import CLOCK, COUNTS, join_columns
 from forecaster.formats.written_dates import (
     FORMS,
     ISO,

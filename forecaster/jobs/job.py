@@ -14,6 +14,7 @@ from forecaster.engine import Engine
 from forecaster.errors import UsageError
 from forecaster.jobs.schema import Keep, Retrain
 from forecaster.problems import Problem
+from forecaster.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ class LoadedJobs:
         """What one `forecast run` at a time holds."""
         return self.folder / ".jobs.lock"
 
-    def select(self, only: Sequence[str] = (), tags: Sequence[str] = ()) -> list[Job]:
-        """Select jobs by name or group, which may be patterns, and by tag; all without either.
+    def select(self, only: Sequence[str] = (), tags: Sequence[str] = (), shard: Shard | None = None) -> list[Job]:
+        """Select jobs by name or group, which may be patterns, and by tag; all without either. Of these, a shard.
 
         Raises:
             UsageError: a pattern or a tag selects none.
@@ -140,7 +141,8 @@ class LoadedJobs:
             *_select(self.jobs, "--tag", tags, lambda job: job.tags),
         ]
         kept = [set(each) for each in selected]
-        return [job for job in self.jobs if all(job.name in names for names in kept)]
+        jobs = [job for job in self.jobs if all(job.name in names for names in kept)]
+        return jobs if shard is None else shard.select(jobs)
 
 
 def _select(

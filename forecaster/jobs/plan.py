@@ -15,6 +15,7 @@ from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.stale_mark import get_mark
 from forecaster.jobs.status import load_status
 from forecaster.runs import load_version, read_current
+from forecaster.shard import Shard
 from forecaster.wording import count_of, name_duration
 
 StepName = Literal["score", "train", "predict"]
@@ -69,7 +70,13 @@ class JobPlan:
 
 
 def plan_jobs(
-    loaded: LoadedJobs, now: datetime, only: Sequence[str] = (), tags: Sequence[str] = (), force: bool = False
+    loaded: LoadedJobs,
+    now: datetime,
+    only: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    shard: Shard | None = None,
+    *,
+    force: bool = False,
 ) -> list[JobPlan]:
     """Find out what the selected jobs would do now, by what status.json keeps of them; nothing is written.
 
@@ -80,7 +87,7 @@ def plan_jobs(
     states, has_store = _read_states(loaded), loaded.store is not None
     return [
         plan_job(job, states.get(job.name, {}), now, has_store=has_store, force=force)
-        for job in loaded.select(only, tags)
+        for job in loaded.select(only, tags, shard)
     ]
 
 

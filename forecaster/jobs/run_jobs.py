@@ -16,7 +16,7 @@ from forecaster.errors import ForecasterError, Partial
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.metrics_file import write_metrics
 from forecaster.jobs.ping import Pings
-from forecaster.jobs.shards import lock_jobs
+from forecaster.jobs.shard_locks import lock_jobs
 from forecaster.jobs.status import Outcome, Status, read_status
 from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
@@ -146,9 +146,7 @@ def run_jobs(loaded: LoadedJobs, options: RunOptions, received: Sequence[int], w
         Locked: another `forecast run` is at work.
         CannotCreate, InputOutputFailed: the folder of the jobs file cannot be read or written.
     """
-    jobs = loaded.select(options.only, options.tags)
-    if options.shard is not None:
-        jobs = options.shard.select(jobs)
+    jobs = loaded.select(options.only, options.tags, options.shard)
     with lock_jobs(loaded.lock_file, options.shard):
         status = read_status(loaded.status_file, loaded.path)
         status.keep([job.name for job in loaded.jobs])

@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, fiel
 
 from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.errors import InputOutputFailed, UsageError
-from forecaster.jobs.shards import wait_for_lock
+from forecaster.jobs.shard_locks import wait_for_lock
 from forecaster.problems import Problem
 from forecaster.regular_files import exists, read_regular_file
 from forecaster.wording import count_of

@@ -23,9 +23,10 @@ from forecaster.problems import Problem
 from forecaster.runs import Version
 from forecaster.training import averaging
 from forecaster.training.averaging import Average
-from forecaster.training.exchange import Exchange
+from forecaster.training.early_stopping import Patience
+from forecaster.training.gradient_exchange import Exchange
 from forecaster.training.optimizers import build_optimizer
-from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau, Schedule
+from forecaster.training.schedules import Constant, Cosine, Exponential, Plateau, Schedule
 from forecaster.training.step import AnyLearner, Steps, TrainingStep, ZeroShotTable, take_step
 from forecaster.training.trainer import Course, Trainer
 from forecaster.wording import count_of, count_steps, format_timestamps, name_steps

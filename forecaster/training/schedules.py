@@ -4,35 +4,7 @@ import abc
 import math
 from typing import Any
 
-
-class Patience:
-    """Counts the epochs since the loss last improved by more than `min_delta`."""
-
-    def __init__(self, patience: int, min_delta: float = 0.0) -> None:
-        self.patience = patience
-        self.min_delta = min_delta
-        self.best = math.inf
-        self.waited = 0
-
-    def observe(self, loss: float) -> None:
-        """Observe an epoch's loss."""
-        if loss < self.best - self.min_delta:
-            self.best, self.waited = loss, 0
-        else:
-            self.waited += 1
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether `patience` epochs have passed without improvement."""
-        return self.waited >= self.patience
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what a checkpoint must keep."""
-        return {"best": self.best, "waited": self.waited}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore what `get_state()` returned."""
-        self.best, self.waited = state["best"], state["waited"]
+from forecaster.training.early_stopping import Patience
 
 
 class Schedule(abc.ABC):
@@ -110,7 +82,7 @@ class Plateau(Schedule):
     def observe(self, loss: float) -> None:
         """Reduce the share when patience has run out."""
         self.patience.observe(loss)
-        if self.patience.exhausted:
+        if self.patience.is_exhausted:
             self.patience.waited = 0  # the next reduction needs `patience` further epochs
             self.reduced = max(self.minimum, self.reduced * self.factor)
 

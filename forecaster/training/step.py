@@ -11,8 +11,8 @@ import tensorflow as tf
 from forecaster.inputs import Inputs
 from forecaster.models.recurrent_layers import avoid_kernels
 from forecaster.training.averaging import Average
-from forecaster.training.exchange import Exchange
 from forecaster.training.export import TracedNetwork
+from forecaster.training.gradient_exchange import Exchange
 
 
 class Learner(Protocol):

@@ -57,8 +57,8 @@ from forecaster.training.artifacts import (
     record_training,
 )
 from forecaster.training.build import compute_zero_shot_table, load_initial_weights, prepare_trainer
-from forecaster.training.exchange import Exchange, open_exchange
 from forecaster.training.export import trace_network
+from forecaster.training.gradient_exchange import Exchange, open_exchange
 from forecaster.training.processes import run_in_processes
 from forecaster.training.progress import ProgressLogger
 from forecaster.training.step import ZeroShotTable, keep_step

@@ -19,7 +19,8 @@ from forecaster.models.losses import LARGEST
 from forecaster.preprocessing.windows import Starts
 from forecaster.problems import Problem
 from forecaster.training.averaging import Average
-from forecaster.training.schedules import Patience, Schedule
+from forecaster.training.early_stopping import Patience
+from forecaster.training.schedules import Schedule
 from forecaster.training.step import AnyLearner, StepTensors, TrainingStep
 
 _VALIDATION_BATCH = 512
@@ -137,7 +138,7 @@ class Trainer(Generic[AnyLearner]):
     @property
     def done(self) -> bool:
         """Whether no epoch is left, or patience has run out."""
-        stopped = self.early_stopping is not None and self.early_stopping.exhausted
+        stopped = self.early_stopping is not None and self.early_stopping.is_exhausted
         return stopped or len(self.progress.history) >= self.epochs
 
     @property

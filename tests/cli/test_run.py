@@ -76,6 +76,14 @@ def test_a_dry_run_of_jobs_that_can_run_succeeds(folder, capsys):
         call(dry_run=True, only=["nroth"])
 
 
+def test_a_dry_run_of_a_shard_lists_its_jobs_alone(folder, capsys):
+    for number, job in enumerate(("north", "east", "south"), 1):
+        call(dry_run=True, shard=f"{number}/3")
+        assert capsys.readouterr().out.splitlines()[1].split()[0] == job
+    with pytest.raises(UsageError, match="--shard"):
+        call(dry_run=True, shard="4/3")
+
+
 def test_a_dry_run_reads_what_is_done(folder, capsys):
     (north,) = load_jobs(folder / "jobs.yaml").select(["north"])
     from forecaster.jobs.plan import plan_job

@@ -13,10 +13,10 @@ from forecaster.config.time_formats import TIME_FORMATS
 from forecaster.data import read_series
 from forecaster.data.options import Reading
 from forecaster.errors import DataError
-from forecaster.formats.clock_times import CLOCK, COUNTS
 from forecaster.formats.digit_dates import DIGIT_FORMATS, STEPS
 from forecaster.formats.number_formats import TEXT
 from forecaster.formats.timestamp_formats import ISO, parse_time_columns, parse_timestamps, parse_whole_numbers
+from forecaster.formats.timestamp_parts import CLOCK, COUNTS
 from forecaster.time.rules import TimeRules
 
 PATTERNS = {"months", "weeks", "quarters", "fiscal_years"}

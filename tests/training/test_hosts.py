@@ -12,7 +12,7 @@ from forecaster.errors import UsageError
 from forecaster.hosts import Hosts, parse_hosts
 from forecaster.preprocessing.plan import plan_training
 from forecaster.training.build import prepare_trainer
-from forecaster.training.exchange import Exchange
+from forecaster.training.gradient_exchange import Exchange
 from tests.helpers.command import ROOT
 from tests.helpers.fork_server import ForkServer
 from tests.test_engine_workers import find_free_port

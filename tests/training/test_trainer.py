@@ -23,8 +23,9 @@ from forecaster.preprocessing.windows import Starts
 from forecaster.training.averaging import Equal
 from forecaster.training.averaging import Exponential as ExponentialAverage
 from forecaster.training.build import choose_compilation, prepare_trainer
+from forecaster.training.early_stopping import Patience
 from forecaster.training.optimizers import OPTIMIZERS, build_optimizer
-from forecaster.training.schedules import Constant, Cosine, Exponential, Patience, Plateau
+from forecaster.training.schedules import Constant, Cosine, Exponential, Plateau
 from forecaster.training.step import Steps, TrainingStep
 from forecaster.training.train import _UNFIT_STATE
 from forecaster.training.trainer import Trainer
@@ -94,7 +95,7 @@ def test_patience_counts_epochs_without_enough_improvement():
     exhausted = []
     for loss in (1.0, 0.95, 0.85, 0.84, 0.83):
         patience.observe(loss)
-        exhausted.append(patience.exhausted)
+        exhausted.append(patience.is_exhausted)
     assert exhausted == [False, False, False, False, True]
 
 
