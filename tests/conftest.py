@@ -112,12 +112,14 @@ def forecast_fork(fork_server: Callable[[bool], ForkServer]) -> Callable[..., Re
         env: dict[str, str] | None = None,
         fitted: bool = True,
         signal_when: tuple[Callable[[str], object], signal.Signals] | None = None,
+        stdin: bytes = b"",
     ):
         trains = arguments[0] in TRAINING_VERBS
         environment = dict(os.environ if env is None else env)
         if trains and not fitted:
             environment[UNFITTED] = "1"
-        return fork_server(trains).run([*map(str, arguments)], cwd or Path.cwd(), environment, timeout, signal_when)
+        server, folder = fork_server(trains), cwd or Path.cwd()
+        return server.run([*map(str, arguments)], folder, environment, timeout, signal_when, stdin)
 
     return run
 

@@ -17,7 +17,7 @@ from forecaster.errors import EXIT_CODES
 from forecaster.forecast import Forecast
 from forecaster.problems import Problem
 from forecaster.runs import FORMAT
-from tests.helpers.command import FORECAST, HEAVY, TINY, list_modules, run_in_turn, write_hourly_csv
+from tests.helpers.command import FORECAST, HEAVY, TINY, run_in_turn, write_hourly_csv
 from tests.helpers.fork_server import FILE_SIZE
 
 
@@ -58,31 +58,43 @@ def test_shell_completion_is_offered(forecast):
     assert "complete" in forecast("--show-completion", "bash", env=given).stdout
 
 
+# Which the interpreter has before its first import.
+STARTED = {"sys", "builtins", "_frozen_importlib", "importlib._bootstrap", "importlib._bootstrap_external"}
+STARTED |= {"_imp", "_thread", "_warnings", "_weakref", "os.path", "__main__"}
+
+
 @pytest.mark.parametrize(
-    ("arguments", "code", "most"),
+    "commands",
     [
-        (["--help"], 0, 240),
-        (["schema"], 0, 380),
-        (["validate", "tiny.yaml"], 0, 550),  # without pandas, which imports 350, as predict
-        (["check", "load.csv"], 0, 590),
-        (["init", "load.csv", "-o", "x.yaml"], 0, 1000),
-        (["predict", "runs/tiny"], 0, 590),
-        (["predict", "load.csv"], 0, 600),
-        (["evaluate", "runs/tiny", "--data", "load.csv"], 0, 1130),
-        (["future", "runs/tiny"], 2, 970),
-        (["explain", "runs/tiny"], 0, 1130),
-        (["explain", "load.csv"], 0, 1130),
+        [
+            (["--help"], 0, 240),
+            (["schema"], 0, 380),
+            (["validate", "tiny.yaml"], 0, 550),  # without pandas, which imports 350, as predict
+            (["check", "load.csv"], 0, 590),
+            (["init", "load.csv", "-o", "x.yaml"], 0, 1000),
+        ],
+        [
+            (["predict", "runs/tiny"], 0, 590),
+            (["predict", "load.csv"], 0, 600),
+            (["future", "runs/tiny"], 2, 970),
+            (["evaluate", "runs/tiny", "--data", "load.csv"], 0, 1130),
+            (["explain", "runs/tiny"], 0, 1130),
+            (["explain", "load.csv"], 0, 1130),
+        ],
     ],
-    ids=str,
+    ids=["checks", "forecasts"],
 )
-def test_serving_imports_few_modules_no_tensorflow_and_draws_only_when_asked(trained, tmp_path, arguments, code, most):
+def test_serving_imports_few_modules_no_tensorflow_and_draws_only_when_asked(trained, tmp_path, commands):
+    """A command imports at most what it and those before it in its process do."""
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    modules = list_modules(arguments, tmp_path, code)
-    assert len(modules) <= most
-    found = {name.split(".")[0] for name in modules}
-    assert found & {"forecaster", *HEAVY} == {"forecaster"}
-    if arguments[0] in {"predict", "validate", "check"}:
-        assert not found & {"scipy", "pandas", "pyarrow"}, "a third and a half of the time of a forecast"
+    ended = run_in_turn([arguments for arguments, _, _ in commands], tmp_path)
+    for (arguments, code, most), each in zip(commands, ended, strict=True):
+        assert each.code == code
+        assert len({*each.modules} - STARTED) <= most, arguments
+        assert each.packages & {"forecaster", *HEAVY} == {"forecaster"}
+        if arguments[0] in {"predict", "validate", "check"}:
+            unneeded = {"scipy", "pandas", "pyarrow"}
+            assert not each.packages & unneeded, "a third and a half of the time of a forecast"
 
 
 @pytest.mark.slow

@@ -3,9 +3,6 @@
 import gzip
 import io
 import lzma
-import os
-import subprocess
-import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -530,31 +527,23 @@ def test_wrong_keys_are_refused(tmp_path, line, expected):
     assert expected in str(found)
 
 
-def command(*arguments: str, cwd: Path, standard_input: bytes = b""):
-    result = subprocess.run(
-        [sys.executable, "-m", "forecaster", *arguments],
-        cwd=cwd,
-        input=standard_input,
-        capture_output=True,
-        timeout=120,
-        check=False,
-        env=os.environ,
-    )
-    return result.returncode, result.stderr.decode()
-
-
 @pytest.mark.slow
 def test_the_command_reads_standard_input_and_patterns_and_writes_what_it_found(tmp_path, forecast):
     text = write_hourly_csv(tmp_path / "load.csv", 200).read_text()
     german = text.replace(",", ";").replace(".", ",").encode("utf-16")
-    code, messages = command("init", "-", "--verbose", cwd=tmp_path, standard_input=german)
+
+    def command(*arguments: str, stdin: bytes) -> tuple[int, str]:
+        result = forecast(*arguments, cwd=tmp_path, stdin=stdin)
+        return result.returncode, result.stderr
+
+    code, messages = command("init", "-", "--verbose", stdin=german)
     assert code == 0, messages
     assert "stdin: read as utf-16-le (data.encoding)\nstdin: cells are separated by ';' (data.delimiter)\n" in messages
     assert "stdin: load: decimals have a comma (data.decimal)" in messages
     data = yaml.safe_load((tmp_path / "stdin.yaml").read_text())["data"]
     assert (data["path"], data["encoding"], data["delimiter"], data["decimal"]) == ("-", "utf-16-le", ";", ",")
-    assert command("validate", "stdin.yaml", cwd=tmp_path, standard_input=german) == (0, "")
-    code, messages = command("validate", "stdin.yaml", cwd=tmp_path, standard_input=text.encode())
+    assert command("validate", "stdin.yaml", stdin=german) == (0, "")
+    code, messages = command("validate", "stdin.yaml", stdin=text.encode())
     assert code == 4
     assert messages.startswith("stdin:1: not UTF-16-LE text")
     (tmp_path / "german.csv").write_bytes(german)

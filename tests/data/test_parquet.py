@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import decimal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from forecaster.data.sources import parquet as parquet_source
 from forecaster.data.sources.source import resolve_source
 from forecaster.errors import Changing, DataError, UsageError
 from forecaster.time.rules import TimeRules
-from tests.helpers.command import FORECAST, TINY, write_hourly_csv
+from tests.helpers.command import TINY, write_hourly_csv
 from tests.helpers.reading import read_series
 
 pa = pytest.importorskip("pyarrow")
@@ -316,10 +315,9 @@ def test_every_verb_reads_it(forecast, folder):
 
 
 @pytest.mark.slow
-def test_it_comes_from_standard_input_too(folder):
-    with (folder / "load.parquet").open("rb") as stdin:
-        command = [FORECAST, "validate", "tiny.yaml", "--data", "-", "--verbose"]
-        result = subprocess.run(command, cwd=folder, stdin=stdin, capture_output=True, text=True, check=False)
+def test_it_comes_from_standard_input_too(folder, forecast):
+    stdin = (folder / "load.parquet").read_bytes()
+    result = forecast("validate", "tiny.yaml", "--data", "-", "--verbose", cwd=folder, stdin=stdin)
     assert (result.returncode, result.stderr) == (0, "tiny.yaml: valid\n")
 
 

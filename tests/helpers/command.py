@@ -18,14 +18,6 @@ DATA = ROOT.parent / "shared" / "data"
 FORECAST = Path(sys.executable).with_name("forecast")
 
 
-def list_modules(arguments: list[str], folder: Path, code: int = 0) -> list[str]:
-    """The modules that a command loads."""
-    command = [sys.executable, "-X", "importtime", "-m", "forecaster", *arguments]
-    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert shown.returncode == code
-    return [line.split("|")[-1].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")]
-
-
 PATH = {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}  # so that this tree is imported
 # Some commands, one after the other, in a process that has imported nothing before the first.
 _IN_TURN = """\
@@ -36,18 +28,23 @@ for arguments in json.loads(sys.argv[1]):
     try:
         main()
     except SystemExit as leaving:
-        print("\\0", leaving.code, *{name.partition(".")[0] for name in sys.modules}, file=sys.stdout)
+        print("\\0", leaving.code, *sys.modules, file=sys.stdout)
         print("\\0", file=sys.stderr)
 """
 
 
 class Ended(NamedTuple):
-    """How a command ended, and the top-level packages that it and those before it loaded."""
+    """How a command ended, and the modules that it and those before it loaded."""
 
     code: int
     stderr: str
     stdout: str
-    packages: set[str]
+    modules: list[str]
+
+    @property
+    def packages(self) -> set[str]:
+        """The top-level packages of the modules."""
+        return {name.partition(".")[0] for name in self.modules}
 
 
 def run_in_turn(
@@ -82,7 +79,7 @@ def run_in_turn(
     *errors, left = result.stderr.split("\0\n")
     assert (rest, left) == ("", "")
     ended = zip(map(int, parts[1::3]), errors, parts[::3], parts[2::3], strict=True)
-    return [Ended(*texts, {*packages.split()}) for *texts, packages in ended]
+    return [Ended(*texts, modules.split()) for *texts, modules in ended]
 
 
 def run_in_process(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -75,19 +75,25 @@ class ForkServer:
         environment: Mapping[str, str],
         timeout: float,
         signal_when: tuple[Callable[[str], object], signal.Signals] | None = None,
+        stdin: bytes = b"",
     ) -> subprocess.CompletedProcess[str]:
-        """Run `forecast arguments` without a terminal and without input.
+        """Run `forecast arguments` without a terminal, or as `python arguments` where they begin with -c.
 
         Args:
+            stdin: its input.
             signal_when: a condition on the stderr so far, and the signal that the command gets once it holds.
 
         Raises:
             subprocess.TimeoutExpired: the command took longer than `timeout` seconds; it was killed.
         """
-        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        file = tempfile.TemporaryFile
+        with file() as given, file() as stdout, file() as stderr:
+            given.write(stdin)
+            given.seek(0)
             request = json.dumps([arguments, str(cwd), dict(environment)]).encode()
             self._socket.settimeout(timeout)
-            socket.send_fds(self._socket, [len(request).to_bytes(8, "big")], [stdout.fileno(), stderr.fileno()])
+            streams = [given.fileno(), stdout.fileno(), stderr.fileno()]
+            socket.send_fds(self._socket, [len(request).to_bytes(8, "big")], streams)
             self._socket.sendall(request)
             try:
                 child = _receive_number(self._socket)
@@ -137,7 +143,7 @@ import json, os, socket, sys
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
 request = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
-socket.send_fds(connection, [len(request).to_bytes(8, "big")], [1, 2])
+socket.send_fds(connection, [len(request).to_bytes(8, "big")], [0, 1, 2])
 connection.sendall(request)
 answer = connection.makefile("rb").read(16)
 os._exit(os.waitstatus_to_exitcode(int.from_bytes(answer[8:], "big")))
@@ -268,7 +274,7 @@ def kill_command(process: int) -> None:
 def receive_request(connection: socket.socket) -> tuple[list[int], list[str], str, dict[str, str]] | None:
     """Receive the streams, the arguments, the folder and the environment of a command; None at the end."""
     with contextlib.suppress(EOFError, OSError):
-        header, streams, _, _ = socket.recv_fds(connection, 8, 2)
+        header, streams, _, _ = socket.recv_fds(connection, 8, 3)
         if header:
             return streams, *json.loads(_receive(connection, int.from_bytes(header, "big")))
     connection.close()
@@ -327,10 +333,11 @@ def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[s
     from forecaster import workers
     from forecaster.cli import main
 
-    for number, stream in enumerate(streams, 1):
+    for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     # as an interpreter opens them: those of the server are of another kind of file
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(cwd)
@@ -354,7 +361,12 @@ def _run(streams: list[int], arguments: list[str], cwd: str, environment: dict[s
     try:
         if calls.signal_at:
             sys.setprofile(calls)
-        main()
+        if arguments[0] == "-c":
+            del sys.argv[0]
+            exec(sys.argv.pop(1), {"__name__": "__main__"})
+            code = 0
+        else:
+            main()
     except SystemExit as leaving:
         code = leaving.code
     except BaseException:

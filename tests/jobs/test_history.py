@@ -154,10 +154,10 @@ def test_the_command_writes_a_table_and_a_picture(folder, capsys):
 
 
 def test_the_command_loads_neither_tensorflow_nor_what_only_servers_and_pictures_need(folder):
-    ((code, _, _, loaded),) = run_in_turn([["history", f"sqlite:///{folder}/forecasts.db"]], folder)
-    assert code == 0
-    assert loaded & (HEAVY | {"sqlalchemy", "onnxruntime", "scipy"}) == set()
-    assert "sqlite3" in loaded
+    (ended,) = run_in_turn([["history", f"sqlite:///{folder}/forecasts.db"]], folder)
+    assert ended.code == 0
+    assert ended.packages & (HEAVY | {"sqlalchemy", "onnxruntime", "scipy"}) == set()
+    assert "sqlite3" in ended.packages
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
-import sys
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -351,18 +351,21 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 """
 
 
-def run_script(text: str, *arguments: object) -> str:
-    command = [sys.executable, "-W", "error", "-c", text, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=ROOT
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+@pytest.fixture
+def run_script(fork_server) -> Callable[..., str]:
+    """Run Python statements in a fork of a process that has the imports."""
+
+    def run(text: str, *arguments: object) -> str:
+        command = ["-c", f"import warnings; warnings.simplefilter('error'){text}", *map(str, arguments)]
+        result = fork_server(False).run(command, ROOT, os.environ, timeout=120)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_eight_processes_create_and_write_one_store_at_once(tmp_path, request, database):
+def test_eight_processes_create_and_write_one_store_at_once(tmp_path, request, run_script, database):
     url = request.getfixturevalue("postgresql") if database == "postgresql" else FILE
     run_script(WRITERS, url, tmp_path)
     with open_store(url, tmp_path, read_only=True) as store:
@@ -411,7 +414,7 @@ print(stored)
 
 
 @pytest.mark.parametrize(("database", "rounds", "longest"), [("sqlite", 12, 0.06), ("postgresql", 4, 0.3)])
-def test_a_process_that_is_killed_leaves_whole_transactions(tmp_path, request, database, rounds, longest):
+def test_a_process_that_is_killed_leaves_whole_transactions(tmp_path, request, run_script, database, rounds, longest):
     url = request.getfixturevalue("postgresql") if database == "postgresql" else FILE
     assert int(run_script(KILLED, url, tmp_path, rounds, longest)) > 0
 
