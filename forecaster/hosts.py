@@ -31,7 +31,7 @@ def parse_hosts(text: str | None, number: int | None) -> Hosts | None:
     """Parse `--hosts a:2222,b:2222 --host 2`; None where neither is given.
 
     Raises:
-        UsageError: an address is none or repeated, or the number is missing or that of no host.
+        UsageError: an address is invalid or repeated, or the number is missing or that of no host.
     """
     if text is None and number is None:
         return None

@@ -1,4 +1,4 @@
-"""Threads next to the main one: how many a process may use, and a reader that is an item ahead."""
+"""Threads: how many a process may use, and a reader that is an item ahead in another thread."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -251,7 +251,7 @@ class Panel(Sequence[Series]):
         from forecaster.time.calendars import Calendars  # noqa: PLC0415  with pandas
 
         assert not isinstance(self.firsts, Grid)
-        return Calendars(self.firsts, self.lengths, self.rules.step(self.frequency))
+        return Calendars(self.firsts, self.lengths, self.rules.make_grid_step(self.frequency))
 
 
 def carry_forward(values: np.ndarray, observed: np.ndarray) -> np.ndarray:

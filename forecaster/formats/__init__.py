@@ -1,7 +1,7 @@
 """Reads cells of text as numbers and timestamps, in whatever way they are written.
 
 - `number_formats`: decimal points, decimal commas and the marks of thousands
-- `number_marks`: units, currencies, multipliers and minuses around numbers
+- `units`: units, currencies, multipliers and minuses around numbers
 - `timestamp_formats`: timestamps, of one column or several
 - `written_dates`: ISO 8601, days and months in either order, names of months, weeks, quarters
 - `digit_dates`, `plausible_dates`: dates in digits, and which readings of digits are plausible

@@ -24,7 +24,7 @@ class DigitFormat(NamedTuple):
         parse_number: from (rows,) numbers to (rows,) datetime64[us], NaT where one is no such timestamp; None where
             the digits are the fields of a date, which random numbers are not.
         years: the years that are plausible without another hint, the second one excluded.
-        fractions: whether numbers may have a fraction.
+        has_fractions: whether numbers may have a fraction.
     """
 
     name: str
@@ -32,10 +32,10 @@ class DigitFormat(NamedTuple):
     high: int
     parse_number: Callable[[Numbers], np.ndarray] | None = None
     years: tuple[int, int] = (1800, 2100)
-    fractions: bool = False
+    has_fractions: bool = False
 
     @property
-    def fields(self) -> bool:
+    def has_fields(self) -> bool:
         """Whether the digits are the fields of a date."""
         return self.parse_number is None
 
@@ -172,7 +172,7 @@ DIGIT_FORMATS = {
         DigitFormat("epoch_microseconds", 10**14, 10**16, _count_from_1970(10**6), _FROM_1970),
         DigitFormat("epoch_nanoseconds", 10**17, 9 * 10**18, _count_from_1970(10**9), _FROM_1970),
         DigitFormat("excel_days", 20000, 73051, _read_excel_days, (1954, 2100), True),
-        DigitFormat("decimal_years", 1000, 2200, _read_decimal_years, fractions=True),
+        DigitFormat("decimal_years", 1000, 2200, _read_decimal_years, has_fractions=True),
     )
 }
 EPOCHS = frozenset(name for name in DIGIT_FORMATS if name.startswith("epoch"))

@@ -74,7 +74,7 @@ def find_plausible_formats(numbers: Numbers, name: str) -> list[str]:
     if not dated:
         return [STEPS]
     fullness = {form: _measure_fullness(found) for form, found in dated.items()}
-    clear = is_date_name(name) or any(DIGIT_FORMATS[form].fields and numbers.min() >= _LONG for form in dated)
+    clear = is_date_name(name) or any(DIGIT_FORMATS[form].has_fields and numbers.min() >= _LONG for form in dated)
     if counts and not clear:
         fullness[STEPS] = _count_fullness(counted)
     best = max(fullness.values())
@@ -101,7 +101,7 @@ def _find_dates(numbers: Numbers, named: bool) -> Mapping[str, np.ndarray]:
     """Parse numbers in each format that reads all of them, or almost all where none does, within its years."""
     found: dict[str, np.ndarray] = {}
     for name, form in DIGIT_FORMATS.items():
-        if numbers.dtype.kind == "f" and not form.fractions:
+        if numbers.dtype.kind == "f" and not form.has_fractions:
             continue
         parsed = parse_digits(numbers, name)
         years = parsed[~np.isnat(parsed)].astype("datetime64[Y]").astype(np.int64) + 1970
@@ -110,7 +110,9 @@ def _find_dates(numbers: Numbers, named: bool) -> Mapping[str, np.ndarray]:
         if inside and len(years) >= _WHOLE * len(numbers):
             found[name] = parsed
     # A format whose digits are parts of a date may miss some cells, which are typing errors.
-    return {name: parsed for name, parsed in found.items() if DIGIT_FORMATS[name].fields or not np.isnat(parsed).any()}
+    return {
+        name: parsed for name, parsed in found.items() if DIGIT_FORMATS[name].has_fields or not np.isnat(parsed).any()
+    }
 
 
 def _count_fullness(numbers: np.ndarray) -> float:

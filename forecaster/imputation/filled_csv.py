@@ -17,8 +17,8 @@ from forecaster.data.series import Series
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
 from forecaster.forecast import ColumnNames, Timestamp, name_column
-from forecaster.formats.number_marks import copy_marks
 from forecaster.formats.timestamp_formats import DATE_FORMATS
+from forecaster.formats.units import copy_marks
 from forecaster.problems import Problem
 
 FILLED = "filled"

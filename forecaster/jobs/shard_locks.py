@@ -1,4 +1,4 @@
-"""Runs of one jobs file on several machines, each with a share of the jobs: `forecast run jobs.yaml --shard 2/4`.
+"""Locks of runs that share the jobs of a file among several machines: `forecast run jobs.yaml --shard 2/4`.
 
 A run of all jobs excludes every other; runs of different shards work at the same time. They share status.json, of
 which each replaces the states of the jobs that it runs.

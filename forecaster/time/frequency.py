@@ -1,4 +1,4 @@
-"""The step of a series: laid out as a grid."""
+"""Frequencies: the timestamps of their grids, past and future, sessions, and whether timestamps are on a grid."""
 
 import functools
 from typing import Any, Literal
@@ -54,7 +54,7 @@ def check_frequency(alias: str, timestamps: pd.Index) -> None:
 
 def check_grid(alias: str, timestamps: pd.Index, rules: TimeRules = AS_WRITTEN) -> None:
     """Raise `Irregular` for a frequency that leaves timestamps off its grid, with the first that is."""
-    place, step = rules.step(alias), pd.tseries.frequencies.to_offset(rules.step(alias))
+    place, step = rules.make_grid_step(alias), pd.tseries.frequencies.to_offset(rules.make_grid_step(alias))
     if count_places(timestamps, place):
         return
     first, *others = timestamps
@@ -97,7 +97,7 @@ def list_future_timestamps(timestamps: pd.Index, steps: int, frequency: str, rul
     """List the timestamps of the `steps` steps after those of a series."""
     if frequency == SESSIONS:
         return make_future_sessions(pd.DatetimeIndex(timestamps), steps, rules)
-    return make_future_timestamps(timestamps[-1], steps, rules.step(frequency))
+    return make_future_timestamps(timestamps[-1], steps, rules.make_grid_step(frequency))
 
 
 def make_future_timestamps(origin: Timestamp, steps: int, step: GridStep) -> pd.Index:

@@ -36,7 +36,7 @@ class Step:
     @property
     def grid(self) -> str | pd.offsets.BaseOffset:
         """What pandas makes a grid of it with."""
-        return self.rules.step(self.frequency)
+        return self.rules.make_grid_step(self.frequency)
 
 
 def find_frequency(timestamps: pd.Index, frequency: str, gaps: str, rules: TimeRules) -> Step:

@@ -66,8 +66,8 @@ class TimeRules:
         """Weekdays with rows."""
         return len((self.weekmask or WORKING_DAYS).split())
 
-    def step(self, frequency: str) -> "str | pd.offsets.BaseOffset":
-        """Return what pandas makes a grid of the frequency with."""
+    def make_grid_step(self, frequency: str) -> "str | pd.offsets.BaseOffset":
+        """Make what pandas lays out the grid of a frequency with: its alias, or a calendar of days."""
         return self.sessions if frequency == CALENDAR else frequency
 
 

@@ -1,4 +1,4 @@
-"""What the processes of one training exchange: sums of gradients and losses, and the first one's state.
+"""What the processes that train one network (`--hosts`) exchange: sums of gradients and losses, the first one's state.
 
 The collectives are TensorFlow's; its `MultiWorkerMirroredStrategy` only connects the processes. Networks and optimizers
 are those of a training by one process: Keras knows nothing of the others.

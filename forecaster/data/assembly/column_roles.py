@@ -13,7 +13,7 @@ from forecaster.data.options import AUTO, COLUMNS, DATES, ROWS, Reading
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
 from forecaster.formats.number_formats import MISSING, NaValues, is_missing, looks_numeric
-from forecaster.formats.number_marks import has_numbers
+from forecaster.formats.units import has_numbers
 from forecaster.problems import Problem
 from forecaster.wording import KEPT
 

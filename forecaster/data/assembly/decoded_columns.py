@@ -13,7 +13,15 @@ from forecaster.data.sources.issues import Places
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
 from forecaster.formats.number_formats import NONE, NaValues, Unsure, find_marks, is_missing, to_numbers
-from forecaster.formats.number_marks import (
+from forecaster.formats.timestamp_formats import (
+    ISO,
+    ParsedTimestamps,
+    are_within_years,
+    parse_labels,
+    parse_time_columns,
+    parse_whole_numbers,
+)
+from forecaster.formats.units import (
     BOUND,
     OTHER_MINUS,
     OTHER_UNIT,
@@ -22,14 +30,6 @@ from forecaster.formats.number_marks import (
     has_plain_numbers,
     is_currency,
     remove_marks,
-)
-from forecaster.formats.timestamp_formats import (
-    ISO,
-    ParsedTimestamps,
-    are_within_years,
-    parse_labels,
-    parse_time_columns,
-    parse_whole_numbers,
 )
 from forecaster.problems import Problem
 
