@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
-_ADDRESS = re.compile(r"[\w.-]+:\d{1,5}", re.ASCII)
+_ADDRESS = re.compile(r"[\w.-]+:([1-9]\d{0,4})", re.ASCII)
+_LAST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ def parse_hosts(text: str | None, number: int | None) -> Hosts | None:
     if text is None and number is None:
         return None
     addresses = tuple(part.strip() for part in (text or "").split(","))
-    are_addresses = all(_ADDRESS.fullmatch(each) for each in addresses) and len(set(addresses)) == len(addresses)
-    if not are_addresses or len(addresses) < 2:
+    found = [_ADDRESS.fullmatch(each) for each in addresses]
+    are_addresses = all(each is not None and int(each[1]) <= _LAST_PORT for each in found)  # gRPC waits at any other
+    if not are_addresses or len(set(addresses)) < max(len(addresses), 2):
         expected = "--hosts with HOST:PORT of two or more processes, such as a:2222,b:2222"
         raise UsageError(Problem("invalid-option", f"--hosts {text or ''}".strip(), detail={"expected": expected}))
     if number is None or number > len(addresses):

@@ -120,6 +120,9 @@ def predict(
     check_picture(plot)
     anomaly_output = _AnomalyOutput(anomalies or [], check_anomaly_files(anomalies, rate))
     checked = parse_levels(levels), tuple(overrides or ()), parse_max_age(max_age)
+    if anomalies and shard is not None:
+        detail = {"expected": "no --shard: anomalies are those of all series; find them in a command without it"}
+        raise UsageError(Problem("invalid-option", "--anomalies", detail=detail))
     with ForecastOutput(output, samples, plot, format, decimal_comma, anomalies or [], if_exists) as written:
         from forecaster.api.forecasts import Request
         from forecaster.shard import parse_shard

@@ -414,7 +414,7 @@ def _read_parts(
     """Read the series of a run with their timestamps, those of a large file some at a time.
 
     Raises:
-        DataError: they cannot be read, or all are shorter than the window.
+        DataError: they cannot be read, or all are shorter than the window, in the other shards, too.
         UsageError: the shard has none of them.
     """
     count = 0  # of the series of earlier parts
@@ -425,7 +425,9 @@ def _read_parts(
         own = None if shard is None else shard.has(count + np.arange(len(whole)))
         count += len(whole)
         panel, left_out = _split_by_length(config, whole, name_source(data or config.data.path), own)
-        too_short, is_any_long = [*too_short, *(problem for _, problem in left_out)], is_any_long or bool(panel)
+        too_short += [problem for _, problem in left_out]
+        # Counted in all shards, or the same short series would be forecast with others and refused without them.
+        is_any_long |= bool(panel) or (own is not None and _has_long_series(config, whole))
         able = [pair for pair in left_out if can_forecast_zero_shot(pair[0])]
         ages = measure_freshness([series for series, _ in able], max_age)
         found: Sequence[Series] = panel
@@ -508,6 +510,11 @@ def _split_by_length(
         left_out.append((panel[number], named))
     led_in = panel.prepend_steps(config.padding_steps, config.data.main_season)
     return SelectedSeries(led_in, np.flatnonzero((led_in.lengths >= config.context_steps) & own).tolist()), left_out
+
+
+def _has_long_series(config: Config, panel: Panel) -> bool:
+    """Whether a series is long enough for a window."""
+    return len(panel) > 0 and int(panel.lengths.max()) + config.padding_steps >= config.context_steps
 
 
 def load_predictor(version: Version, before_refit: bool = False) -> Predictor:

@@ -126,6 +126,8 @@ def test_hosts_are_parsed():
         ("a:2222", 1, "HOST:PORT of two or more"),
         ("a:2222,b", 1, "HOST:PORT of two or more"),
         ("a:2222,a:2222", 1, "HOST:PORT of two or more"),
+        ("a:2222,b:0", 1, "HOST:PORT of two or more"),
+        ("a:2222,b:65536", 1, "HOST:PORT of two or more"),
         (None, 1, "HOST:PORT of two or more"),
         ("a:2222,b:2222", None, "--host with the number of this process, from 1 to 2"),
         ("a:2222,b:2222", 3, "--host with the number of this process, from 1 to 2"),
