@@ -32,7 +32,6 @@ from tests.test_workers import finish
 
 needs_ray = pytest.mark.skipif(not is_installed("ray"), reason="the extra ray is not installed")
 SHARED = ROOT / "pyproject.toml"
-_SMALL = ("--num-cpus", "1", "--object-store-memory", "80000000", "--disable-usage-stats")
 
 
 def find_free_port() -> int:
@@ -44,33 +43,41 @@ def find_free_port() -> int:
 CLIENT_PORT = find_free_port()
 
 
-def run_ray(*arguments: str) -> str:
-    command = [str(Path(sys.executable).parent / "ray"), *arguments]
-    # A node that was killed is noticed after five checks, which would come every three seconds.
-    options = {"RAY_AUTH_MODE": "disabled", "RAY_health_check_period_ms": "400"}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **options}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+# Starts a head without processors, and two nodes with one each.
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(shutdown_at_exit=False)
+small = {"object_store_memory": 80_000_000}
+head = {"temp_dir": sys.argv[1], "ray_client_server_port": int(sys.argv[2]), "include_dashboard": False}
+cluster.add_node(num_cpus=0, **head, **small)
+for _ in range(2):
+    cluster.add_node(num_cpus=1, **small)
+print(cluster.address, flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """The address of a head without processors, and two nodes with one each."""
-    port = find_free_port()
-    temporary = Path("/tmp") / f"ray-{os.getpid()}"  # its sockets need a short path
+def cluster():
+    """The address of the cluster."""
+    temporary = f"/tmp/ray-{os.getpid()}"  # its sockets need a short path
     os.environ["RAY_AUTH_MODE"] = "disabled"  # whatever token the home of the user has
-    options = ("--num-cpus", "0", "--include-dashboard", "false", "--temp-dir", str(temporary))
-    options += ("--ray-client-server-port", str(CLIENT_PORT))
+    # A node that was killed is noticed after five checks, which would come every three seconds.
+    options = {"RAY_health_check_period_ms": "400", "RAY_USAGE_STATS_ENABLED": "0"}
+    command = [sys.executable, "-c", CLUSTER, temporary, str(CLIENT_PORT)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **options}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     try:
-        printed = run_ray("start", "--head", "--port", str(port), *options, *_SMALL[2:])
-        address = re.search(r"--address='([\d.]+:\d+)'", printed)[1]
-        for _ in range(2):
-            run_ray("start", "--address", address, *_SMALL)
-        yield address
+        with subprocess.Popen(command, env=environment, **pipes) as process:
+            yield process.stdout.readline().strip()
+            process.kill()
     finally:
-        for process in find_processes(str(temporary)):
+        for node in find_processes(temporary):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        subprocess.run(["rm", "-rf", str(temporary)], check=True)
+                os.kill(node, signal.SIGKILL)
+        subprocess.run(["rm", "-rf", temporary], check=True)
         del os.environ["RAY_AUTH_MODE"]
 
 
