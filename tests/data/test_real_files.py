@@ -26,7 +26,8 @@ def cells(path: str) -> list[list[str]]:
 
 
 def test_m4_holds_one_series_per_row():
-    panel, rows = read("M4/Hourly-train.csv", layout="rows", time=None), cells("M4/Hourly-train.csv")[1:]
+    panel, rows = read("M4/Hourly-train.csv", layout="rows", time="auto"), cells("M4/Hourly-train.csv")[1:]
+    assert (len(panel), panel[0].values[0]) == (414, 605)
     assert list(panel.names) == [row[0] for row in rows]
     for series, row in zip(panel, rows, strict=True):
         np.testing.assert_array_equal(series.values, [float(cell) for cell in row[1:] if cell])

@@ -177,7 +177,6 @@ def test_rows_below_the_header_that_do_not_count(tmp_path):
 @pytest.mark.parametrize(
     ("name", "time", "target", "options", "count", "first"),
     [
-        ("M4/Hourly-train.csv", "auto", "auto", {"layout": "rows"}, 414, 605),
         ("M3/M3Month.csv", "auto", "1", {"layout": "rows"}, 1428, 2640),
         ("tourism/monthly_in.csv", None, "*", {"dialect": Dialect(skip=3)}, 366, 1149.87),
         ("beijing_pm25/beijing_pm25.csv", ["year", "month", "day", "hour"], "pm2.5", {"gaps": "previous"}, 1, 129),

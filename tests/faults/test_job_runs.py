@@ -37,11 +37,6 @@ def modules(tmp_path_factory, fork_server):
 
 
 @pytest.fixture(scope="module")
-def library(modules, tmp_path_factory):
-    return modules[0].compile_shim(tmp_path_factory.mktemp("shim"))
-
-
-@pytest.fixture(scope="module")
 def first(modules, tmp_path_factory):
     """The jobs of the benchmark, run once."""
     folder = tmp_path_factory.mktemp("first")
@@ -62,9 +57,9 @@ def finish(modules, folder, rows):
     assert counts.violations == []
 
 
-def run(modules, folder, library, **environment):
+def run(modules, folder, shim, **environment):
     """Run the jobs with a fault."""
-    more = {"LD_PRELOAD": str(library), **environment}
+    more = {"LD_PRELOAD": str(shim), **environment}
     command = [FORECAST, *modules[1].COMMAND[1:]]
     return subprocess.run(command, cwd=folder, env=os.environ | more, capture_output=True, text=True, check=False)
 
@@ -81,10 +76,10 @@ def read_outputs(folder):
     return {path.name: path.read_bytes() for path in folder.glob("*-forecast.csv")}
 
 
-def test_a_read_only_folder_is_one_line_and_changes_nothing(modules, folder, library, tmp_path_factory):
+def test_a_read_only_folder_is_one_line_and_changes_nothing(modules, folder, shim, tmp_path_factory):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     modules[1].write_data(folder, 101)
-    result = run(modules, folder, library, **arm(modules, folder, tmp_path_factory, 5, 1))
+    result = run(modules, folder, shim, **arm(modules, folder, tmp_path_factory, 5, 1))
     assert result.returncode == 74
     assert result.stderr.count("\n") == 1
     assert "Read-only file system" in result.stderr
@@ -95,12 +90,12 @@ def test_a_read_only_folder_is_one_line_and_changes_nothing(modules, folder, lib
 
 @pytest.mark.parametrize("number", [9, 40])
 def test_a_disk_that_becomes_full_is_a_failure_that_the_next_run_repairs(
-    modules, folder, library, tmp_path_factory, number
+    modules, folder, shim, tmp_path_factory, number
 ):
     outputs = read_outputs(folder)
     modules[1].write_data(folder, 101)
     environment = arm(modules, folder, tmp_path_factory, modules[0].KINDS["ENOSPC"], number)
-    result = run(modules, folder, library, **environment)
+    result = run(modules, folder, shim, **environment)
     assert result.returncode in {3, 74}, result.stderr
     assert "No space left on device" in result.stderr
     assert "Traceback" not in result.stderr
@@ -110,10 +105,10 @@ def test_a_disk_that_becomes_full_is_a_failure_that_the_next_run_repairs(
     finish(modules, folder, 101)
 
 
-def test_a_clock_that_jumps_back_by_ten_days_stops_nothing(modules, folder, library):
+def test_a_clock_that_jumps_back_by_ten_days_stops_nothing(modules, folder, shim):
     for rows, offset in ((101, 864_000), (102, -864_000)):
         modules[1].write_data(folder, rows)
-        result = run(modules, folder, library, FAULT_CLOCK=str(offset))
+        result = run(modules, folder, shim, FAULT_CLOCK=str(offset))
         assert (result.returncode, result.stderr) == (0, "")
         state = json.loads((folder / "status.json").read_text())["jobs"]["north"]
         assert 0 <= state["seconds"] < 100

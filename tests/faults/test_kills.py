@@ -1,6 +1,5 @@
 """A process that is killed, or whose disk fails, at any of its file operations leaves the old state or the new one."""
 
-import importlib
 import json
 import os
 import shutil
@@ -44,14 +43,10 @@ print(json.dumps(found))
 """
 
 
-@pytest.fixture(scope="module")
-def faulty_disk(tmp_path_factory):
+@pytest.fixture
+def faulty_disk(shim):
     """An environment with the library loaded that injects faults."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        library = importlib.import_module("faults").compile_shim(tmp_path_factory.mktemp("shim"))
-        patch.delitem(sys.modules, "faults")
-    return os.environ | {"LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
+    return os.environ | {"LD_PRELOAD": str(shim), "OMP_NUM_THREADS": "1"}
 
 
 def count(environment, *arguments):
