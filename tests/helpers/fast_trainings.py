@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import typing
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +19,8 @@ def speed_up_trainings() -> None:
     """
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     artifacts.render_figure = lambda figure: b""
+    # TensorFlow compares its arguments with protocols, whose members Python 3.11 lists anew at each comparison.
+    typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
     keep_zero_shot_forecasts()
 
 

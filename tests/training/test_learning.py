@@ -140,7 +140,9 @@ def by_kind(generator):
 
 @pytest.mark.parametrize("decoder", ["rollout", "dense", "positional", "seq2seq"])
 def test_an_embedding_learns_which_series_are_alike(decoder):
-    network = build_network(Model(cell="lstm", units=[8], decoder=decoder, embedding=3), 3, 1, categories=[6])
+    network = build_network(
+        Model(cell="lstm", units=[8], decoder=decoder, embedding=3, unroll=True), 3, 1, categories=[6]
+    )
     fitted(network, by_kind, steps=60, rate=0.05)
     assert error(network, by_kind) < 0.05
     vectors = network.embedding.tables[0].numpy()
@@ -170,7 +172,7 @@ HEADS = {
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_head_learns_how_sure_it_can_be(head):
-    model = Model(cell="gru", units=[8], decoder="dense", head=head, quantiles=(0.1, 0.5, 0.9), bins=64)
+    model = Model(cell="gru", units=[8], decoder="dense", head=head, quantiles=(0.1, 0.5, 0.9), bins=64, unroll=True)
     network = build_network(model, 2, 1)
     network.head.adapt(-2.5, 2.5)
     long, short = (240, 0.1), (120, 0.05)
