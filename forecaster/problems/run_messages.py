@@ -55,7 +55,7 @@ RUNS: Mapping[str, Message] = {
     ),
     "key-not-used": Message(
         "a forecast without training does not use {key}; it uses data (without covariates, calendar, transform and "
-        "difference), checks, forecast.levels and forecast.columns",
+        "difference), checks, forecast.levels, forecast.columns and forecast.reconcile",
         "The forecast of a file, without a run, has no network to set up.",
     ),
     "invalid-option": Message("expected {expected}", "The value of an option cannot be used."),

@@ -226,8 +226,10 @@ def test_only_keys_that_are_used_may_be_set(tmp_path):
     config = load_data_config(path, used).config
     assert (config.data.target, config.data.gaps, config.forecast.levels) == ("sold", "mask", (50,))
     for unused in ("model.units=8", "data.transform=log", "data.covariates.past=[x]", "window.horizon=3", "training=1"):
-        with pytest.raises(UsageError, match=f"does not use {unused.partition('=')[0]}; it uses data"):
+        with pytest.raises(UsageError, match=f"does not use {unused.partition('=')[0]}; it uses data") as refused:
             load_data_config(path, [unused])
+        for key in ("checks", "forecast.levels", "forecast.columns", "forecast.reconcile"):
+            assert key in str(refused.value).partition("it uses")[2]
     with pytest.raises(ConfigError, match="data.gaps"):
         load_data_config(path, ["data.gaps=some"])
 
