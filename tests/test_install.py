@@ -166,25 +166,6 @@ def test_a_run_made_elsewhere_predicts_the_same_numbers(forecast_of, tmp_path):
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
-def run_in_turn_of(installed, folder, commands):
-    """Run some commands of the environment in one process; half a second for each is for imports."""
-    return run_in_turn(commands, folder, ENVIRON, python=installed / "venv" / "bin" / "python")
-
-
-@pytest.mark.slow
-def test_the_verbs_of_the_base_install_work(installed, forecast_of, tmp_path):
-    commands = [
-        ["check", "load.csv"],
-        ["init", "load.csv"],
-        ["validate", "load.yaml"],
-        ["evaluate", "load", "--data", "load.csv", "--plot", "errors.png"],
-        ["schema"],
-        *([verb, "--help"] for verb in ("train", "tune", "impute", "diagnose", "backtest", "explain")),
-    ]
-    ended = run_in_turn_of(installed, tmp_path, commands)
-    assert [(each.code, each.stderr) for each in ended] == [(0, "")] * len(commands)
-
-
 MISSING = {
     "train absent.csv": "train",
     "tune absent.yaml": "tune",
@@ -202,13 +183,24 @@ MISSING = {
 
 
 @pytest.mark.slow
-def test_a_missing_extra_is_named(installed, forecast_of, tmp_path):
+def test_the_verbs_of_the_base_install_work_and_a_missing_extra_is_named(installed, forecast_of, tmp_path):
+    """All run in one process, since half a second for each would be for imports."""
     (tmp_path / "load.parquet").write_bytes(b"PAR1")
     database = "path: 'sqlite:///load.db', query: SELECT 1"
     (tmp_path / "database.yaml").write_text(TINY.replace("path: load.csv", database))
     (tmp_path / "holidays.yaml").write_text(TINY.replace("path: load.csv", "path: load.csv, calendar: [holiday.DE]"))
-    ended = run_in_turn_of(installed, tmp_path, [line.split() for line in MISSING])
-    for (line, extra), each in zip(MISSING.items(), ended, strict=True):
+    commands = [
+        ["check", "load.csv"],
+        ["init", "load.csv"],
+        ["validate", "load.yaml"],
+        ["evaluate", "load", "--data", "load.csv", "--plot", "errors.png"],
+        ["schema"],
+        *([verb, "--help"] for verb in ("train", "tune", "impute", "diagnose", "backtest", "explain")),
+    ]
+    refused = [line.split() for line in MISSING]
+    ended = run_in_turn([*commands, *refused], tmp_path, ENVIRON, python=installed / "venv" / "bin" / "python")
+    assert [(each.code, each.stderr) for each in ended[: len(commands)]] == [(0, "")] * len(commands)
+    for (line, extra), each in zip(MISSING.items(), ended[len(commands) :], strict=True):
         assert each.code == 2, (line, each.stderr)
         assert f"pip install '{PYPROJECT['name']}[{extra}]'" in each.stderr, line
         assert "unexpected" not in each.stderr
