@@ -1,5 +1,6 @@
 """The formats in which forecasts are written, and where."""
 
+import contextlib
 import io
 import tempfile
 from abc import ABC, abstractmethod
@@ -214,16 +215,34 @@ class _WrittenBatches(ABC):
         """Write the rows of some forecasts."""
 
     def read(self) -> Iterator[bytes]:
-        """Read the file in parts, once."""
+        """Read the file in parts, once.
+
+        Raises:
+            InputOutputFailed: its last rows cannot be written, or it cannot be read.
+        """
+        from forecaster.spool import report_failures
+
         self._wait()
-        self._file.seek(0)
-        while part := self._file.read(_BYTES_AT_ONCE):
+        with report_failures():
+            self._complete()
+            self._file.seek(0)
+        while part := self._read_part():
             yield part
+
+    def _complete(self) -> None:  # noqa: B027  nothing is missing in some formats
+        """Write what follows the last rows."""
+
+    def _read_part(self) -> bytes:
+        from forecaster.spool import report_failures
+
+        with report_failures():
+            return self._file.read(_BYTES_AT_ONCE)
 
     def close(self) -> None:
         """Remove the file."""
         self._pool.shutdown()
-        self._file.close()
+        with contextlib.suppress(OSError):  # rows that the disk did not accept, which has been reported
+            self._file.close()
 
 
 class _WrittenCsv(_WrittenBatches):
@@ -270,9 +289,6 @@ class _WrittenParquet(_WrittenBatches):
                 self._writer = ParquetWriter(self._file, table.schema)
             self._writer.write_table(table.cast(self._writer.schema))
 
-    def read(self) -> Iterator[bytes]:
-        """Complete the file, and read it in parts, once."""
-        self._wait()
+    def _complete(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        return super().read()

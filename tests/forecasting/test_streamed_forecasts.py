@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from forecaster.cli.forecast_output import _WrittenCsv, _WrittenParquet
 from forecaster.data.assembly import out_of_core, typed_path
-from forecaster.errors import DataError, Diverged
+from forecaster.errors import DataError, Diverged, InputOutputFailed
 from forecaster.forecast import (
     Forecast,
     ForecastBlock,
@@ -85,6 +86,29 @@ def test_written_batches_are_one_parquet_file():
         found = pd.read_parquet(io.BytesIO(b"".join(written.read())))
     pd.testing.assert_frame_equal(found, pd.read_parquet(io.BytesIO(forecasts_to_parquet(forecasts))))
     assert found["series"].unique().tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("written", [lambda: _WrittenCsv(False, "utf-8"), _WrittenParquet])
+@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("is_small", [True, False])
+def test_a_full_disk_ends_with_the_folder_of_the_temporary_file(monkeypatch, written, threads, is_small):
+    """It is noticed when rows leave the buffer of the file: while others follow, or when it is read."""
+    pytest.importorskip("pyarrow")
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    forecasts = forecast_without_run().forecasts
+    with Path("/dev/full").open("r+b", buffering=1 << 20 if is_small else 64) as full:
+
+        def write() -> None:
+            with contextlib.closing(written()) as batches:
+                batches._file.close()
+                batches._file = full
+                for _ in range(3):
+                    batches.write_behind(forecasts)
+                list(batches.read())
+
+        with pytest.raises(InputOutputFailed, match=tempfile.gettempdir()):
+            write()
+        assert full.closed
 
 
 def test_series_of_several_calendars_have_their_own_timestamps():
