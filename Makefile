@@ -18,7 +18,8 @@ demo: .venv/installed
 test test-fast: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
+	@# Three processes for two cores: some tests wait for clusters, signals and time limits.
+	$(BIN)/python -m pytest -n 3 --dist worksteal --durations 20
 
 # For the loop while you work, about a minute: it leaves out every test that runs a command, trains or loads TensorFlow.
 test-fast: .venv/installed-dev

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecaster.errors import InputOutputFailed, UsageError
-from forecaster.hosts import Hosts
+from forecaster.hosts import Hosts, wait_for_hosts
 from forecaster.problems import Problem
 from forecaster.workers import keep_signal_handlers
 
@@ -23,7 +23,7 @@ class Exchange:
     """Sums over the processes of a training. Every process calls the same methods in the same order.
 
     Args:
-        hosts: the processes; all of them have to be started within some minutes.
+        hosts: the processes, all of which are started.
     """
 
     def __init__(self, hosts: Hosts) -> None:
@@ -106,15 +106,21 @@ class Exchange:
 
 
 @contextlib.contextmanager
-def open_exchange(hosts: Hosts | None) -> Iterator[Exchange | None]:
+def open_exchange(hosts: Hosts | None, received: Sequence[int]) -> Iterator[Exchange | None]:
     """Connect to the other processes of a training, and wait for them at its end; None where there are none.
+
+    Args:
+        hosts: the processes.
+        received: signals received so far, which end the wait for the others.
 
     Raises:
         InputOutputFailed: another process ended or cannot be reached.
+        Interrupted: a signal was received before all were started.
     """
     if hosts is None:
         yield None
         return
+    wait_for_hosts(hosts, received)
     try:
         exchange = Exchange(hosts)
         yield exchange

@@ -137,7 +137,7 @@ def train(
         UsageError: the checkpoint has a different config, or no matrix of `warm` has a matching shape.
         RunError: the checkpoint is damaged.
     """
-    with open_exchange(hosts) as exchange:
+    with open_exchange(hosts, received) as exchange:
         return _train(plan, run, received, resume, warm, promote, margin, engine, exchange, observe)
 
 
@@ -152,7 +152,7 @@ def assist(plan: Plan, received: Sequence[int], hosts: Hosts) -> None:
     Raises:
         Diverged, InputOutputFailed, Interrupted, UsageError: as `train`.
     """
-    with open_exchange(hosts) as exchange:
+    with open_exchange(hosts, received) as exchange:
         tasks = _build_tasks(plan, Path(), False, None, _build_identity(plan), exchange)
         trained = _train_all(plan, tasks, received, None)
         with contextlib.suppress(Diverged):

@@ -1,15 +1,18 @@
 """Several processes train one network together, with the losses of one process."""
 
 import csv
+import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from forecaster.config import load_config
-from forecaster.errors import UsageError
-from forecaster.hosts import Hosts, parse_hosts
+from forecaster.errors import InputOutputFailed, Interrupted, UsageError
+from forecaster.hosts import Hosts, parse_hosts, wait_for_hosts
 from forecaster.preprocessing.plan import plan_training
 from forecaster.training.build import prepare_trainer
 from forecaster.training.gradient_exchange import Exchange
@@ -136,3 +139,64 @@ def test_hosts_are_parsed():
 def test_what_names_no_hosts_is_refused(text, number, message):
     with pytest.raises(UsageError, match=message):
         parse_hosts(text, number)
+
+
+@pytest.fixture
+def addresses() -> tuple[str, ...]:
+    return tuple(f"127.0.0.1:{find_free_port()}" for _ in range(3))
+
+
+def connect(address: str, content: bytes) -> socket.socket:
+    name, port = address.split(":")
+    for _ in range(100):
+        try:
+            connection = socket.create_connection((name, int(port)), timeout=5)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+            continue
+        connection.sendall(content)
+        return connection
+    raise AssertionError(address)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1)])
+def test_hosts_are_started_together_in_any_order(addresses, order):
+    with ThreadPoolExecutor(3) as threads:
+        waits = []
+        for place, number in enumerate(order):
+            waits.append(threads.submit(wait_for_hosts, Hosts(addresses, number), [], 20))
+            if place < 2:
+                time.sleep(0.5)
+                assert not any(each.done() for each in waits)
+        assert [each.result(20) for each in waits] == [None] * 3
+    with socket.create_server(("127.0.0.1", int(addresses[0].split(":")[1]))):
+        pass  # the port is free for TensorFlow
+
+
+def test_a_host_that_was_killed_while_it_waited_and_strangers_do_not_count(addresses):
+    with ThreadPoolExecutor(3) as threads:
+        waits = [threads.submit(wait_for_hosts, Hosts(addresses, number), [], 20) for number in (1, 3)]
+        connect(addresses[0], b"GET / HTTP/1.1\r\n\r\n\r\n").close()
+        connect(addresses[0], b"forecast host %6d\n" % 2).close()  # killed
+        time.sleep(1)
+        assert not any(each.done() for each in waits)
+        waits.append(threads.submit(wait_for_hosts, Hosts(addresses, 2), [], 20))  # started again
+        assert [each.result(20) for each in waits] == [None] * 3
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_host_that_waits_is_ended_by_a_signal_or_in_time(addresses, number):
+    missing = f"{addresses[1]}, {addresses[2]} did not report" if number == 1 else f"{addresses[0]} cannot be reached"
+    with pytest.raises(InputOutputFailed, match=missing):
+        wait_for_hosts(Hosts(addresses, number), [], 0.3)
+    with pytest.raises(Interrupted):
+        wait_for_hosts(Hosts(addresses, number), [15], 20)
+
+
+def test_a_port_in_use_is_a_refusal(addresses):
+    port = int(addresses[0].split(":")[1])
+    with (
+        socket.create_server(("", port)),
+        pytest.raises(InputOutputFailed, match=f"port {port}: Address already in use"),
+    ):
+        wait_for_hosts(Hosts(addresses, 1), [], 20)
