@@ -14,8 +14,10 @@ from forecaster.problems import Problem
 _ADDRESS = re.compile(r"[\w.-]+:([1-9]\d{0,4})", re.ASCII)
 _LAST_PORT = 65_535
 _POLL = 0.2  # seconds between two looks at signals and the time
+_ROUND_TRIP = 3.0  # seconds that a connection and a greeting may take
 WAIT = 600.0  # seconds until all processes have to be started
-_GREETING, _ASK, _ANSWER, _START = b"forecast host %6d\n", b"?", b"!", b"."  # as long as each other, for any number
+_GREETING = b"forecast host %6d\n"  # equally long for any number
+_ASK, _ANSWER, _START = b"?", b"!", b"."
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _gather_hosts(hosts: Hosts, check: Callable[[str], None]) -> None:
             check(f"{', '.join(hosts.addresses[each - 1] for each in others if each not in present)} did not report")
             with contextlib.suppress(OSError):
                 connection = stack.enter_context(server.accept()[0])
-                connection.settimeout(_POLL)
+                connection.settimeout(_ROUND_TRIP)
                 number = {_GREETING % each: each for each in others}.get(connection.recv(len(_GREETING % 0)))
                 if number is not None:
                     present[number] = connection
@@ -116,7 +118,6 @@ def _gather_hosts(hosts: Hosts, check: Callable[[str], None]) -> None:
 def _is_there(connection: socket.socket) -> bool:
     """Whether the process at the other end answers."""
     with contextlib.suppress(OSError):
-        connection.settimeout(5.0)
         connection.sendall(_ASK)
         return connection.recv(1) == _ANSWER
     return False
@@ -129,8 +130,9 @@ def _report_to_first(hosts: Hosts, check: Callable[[str], None]) -> None:
     while True:
         check(f"{hosts.addresses[0]} cannot be reached{reason}")
         try:
-            with socket.create_connection((name, int(port)), timeout=_POLL) as connection:
+            with socket.create_connection((name, int(port)), timeout=_ROUND_TRIP) as connection:
                 connection.sendall(_GREETING % hosts.number)
+                connection.settimeout(_POLL)
                 if _wait_for_start(connection, check):
                     return
         except OSError as error:

@@ -17,6 +17,8 @@ from forecaster.problems import Problem
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from forecaster.engine import Engine
+    from forecaster.hosts import Hosts
     from forecaster.runs import Version
     from forecaster.tracking.mlflow import LiveRun
 
@@ -98,14 +100,10 @@ def train(
     """
     from forecaster.cli.signals import collect_signals, limit_time
     from forecaster.extras import require_extra
-    from forecaster.hosts import parse_hosts
 
     require_extra("train", "forecast train")
     seconds, chosen = parse_seconds(timeout, "--timeout"), choose_engine(engine, address)
-    together = parse_hosts(hosts, host)
-    if together is not None and chosen.kind != "processes":
-        detail = {"expected": "no --engine: each host runs this command"}
-        raise UsageError(Problem("invalid-option", "--hosts", detail=detail))
+    together = _choose_hosts(hosts, host, chosen)
     if Tracker.MLFLOW in (track or []):
         require_extra("mlflow", "forecast train --track mlflow")
     with collect_signals() as received, limit_time(seconds, f"--timeout {timeout}", received):
@@ -130,6 +128,21 @@ def train(
         console.log.info("%s", _describe_run(folder, trained.version.path, trained.promoted))
         for tracker in track or []:
             _track(tracker, trained.version, live)
+
+
+def _choose_hosts(hosts: str | None, host: int | None, engine: "Engine") -> "Hosts | None":
+    """Parse --hosts and --host, which no engine goes with.
+
+    Raises:
+        UsageError: an address or a number is invalid, or an engine is chosen, too.
+    """
+    from forecaster.hosts import parse_hosts
+
+    together = parse_hosts(hosts, host)
+    if together is not None and engine.kind != "processes":
+        detail = {"expected": "no --engine: each host runs this command"}
+        raise UsageError(Problem("invalid-option", "--hosts", detail=detail))
+    return together
 
 
 def _open_live_run(trackers: list[Tracker], folder: Path) -> "AbstractContextManager[LiveRun | None]":
