@@ -52,16 +52,16 @@ def _average_autocorrelation(rows: Sequence[np.ndarray], width: int, longest: in
 def find_shared_weeks(rows: Sequence[np.ndarray], frequency: str, main: int) -> list[int]:
     """Find the week that several series, each (steps,), show together beyond a day of `main` steps: its steps, or none.
 
-    Their mean autocorrelation shows in four weeks what one of them shows in eight: one is lost to detrending, and two
-    to the lag of two weeks. It must also be lower at six and at eight days: random walks with a common part, whose mean
-    is that of hardly more than one, resemble themselves as much there. Numbered steps with a season of 24 are taken for
-    hours.
+    Their mean autocorrelation shows in three and a half weeks what one of them shows in eight: one is lost to
+    detrending, two to the lag, and half a week is left to compare. It must also be lower at six and at eight days:
+    random walks with a common part, whose mean is that of hardly more than one, resemble themselves as much there.
+    Numbered steps with a season of 24 are taken for hours.
     """
     is_day = frequency == STEP and main == 24
     if not (is_day or (find_clock_step(frequency) is not None and main == find_season_length(frequency))):
         return []
     week, filled = 7 * main, [_interpolate(values) for values in rows]
-    rests = [_subtract_profile(values, main) for values in filled if len(values) >= 4 * week]
+    rests = [_subtract_profile(values, main) for values in filled if len(values) >= 3.5 * week]
     if len(rests) < max(2, len(rows) / 2):
         return []
     correlation = np.mean([_autocorrelate(detrend(rest, week), 2 * week) for rest in rests], axis=0)
