@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.errors import ForecasterError
-from forecaster.jobs.store import open_store
+from forecaster.store.store import open_store
 
 RUN = Path(__file__).parents[2] / "tests" / "runs" / "format-4" / "load"
 HORIZON = 6  # steps that the run forecasts

@@ -15,7 +15,6 @@ from forecaster.errors import RunError
 from forecaster.forecast import Forecast
 from forecaster.jobs.metrics_file import write_metrics
 from forecaster.jobs.status import Outcome, Status, read_status
-from forecaster.jobs.store import Store, open_store
 from forecaster.runs import (
     Version,
     load_version,
@@ -30,6 +29,7 @@ from forecaster.runs import (
     write_version,
 )
 from forecaster.runs.retention import Retention, forget
+from forecaster.store.store import Store, open_store
 
 RUN = Path(__file__).parents[2] / "tests" / "runs" / "format-4" / "load"
 _OLD_ROWS, _NEW_ROWS = (

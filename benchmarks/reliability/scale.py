@@ -23,7 +23,7 @@ from forecaster.forecast import Forecast
 from forecaster.jobs.adaptive_intervals import adapt_from_store
 from forecaster.jobs.score import score_job
 from forecaster.jobs.score_stored import ROWS
-from forecaster.jobs.store import Store, count_kept_steps, open_store
+from forecaster.store.store import Store, count_kept_steps, open_store
 
 HORIZON, FIRST = 24, datetime(2024, 1, 1, tzinfo=UTC)
 URL = "sqlite:///forecasts.db"

@@ -12,7 +12,7 @@ from forecaster.problems import Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.jobs.forecast_table import ForecastTable
+    from forecaster.store.forecast_table import ForecastTable
 
 
 class ComparisonOutput:
@@ -53,7 +53,7 @@ class ComparisonOutput:
             CannotCreate, InputOutputFailed, Locked: it cannot be written.
         """
         if self._table is not None:
-            from forecaster.jobs.forecast_table import write_comparison_table
+            from forecaster.store.forecast_table import write_comparison_table
 
             count = write_comparison_table(self._table, rows, self._replaces)
             console.log.info("%s: %s rows in the table %s", self._table.url, f"{count:,}", self._table.name)
@@ -68,7 +68,7 @@ def _find_table(output: str) -> "ForecastTable | None":
     """Find the table of a database that a URL names; None where it is the path of a file."""
     if "://" not in output:
         return None
-    from forecaster.jobs.forecast_table import ForecastTable
+    from forecaster.store.forecast_table import ForecastTable
 
     return ForecastTable.from_url(output)
 
@@ -79,7 +79,7 @@ def _to_csv(rows: "pd.DataFrame") -> bytes:
 
 def _to_parquet(rows: "pd.DataFrame") -> bytes:
     """Convert to Parquet, timestamps to those of Parquet."""
-    from forecaster.jobs.store import parse_timestamps
+    from forecaster.store.timestamps import parse_timestamps
 
     content = io.BytesIO()
     times = {name: parse_timestamps(rows[name]) for name in ("origin", "timestamp")}

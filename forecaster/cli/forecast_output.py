@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from forecaster.forecast import ColumnNames, Forecast
     from forecaster.forecasting.predict import Prediction, Receiver
-    from forecaster.jobs.forecast_table import ForecastTable
+    from forecaster.store.forecast_table import ForecastTable
 
 _BYTES_IN_MEMORY = 1 << 24  # of an output that is not written yet
 _BYTES_AT_ONCE = 1 << 20
@@ -134,7 +134,7 @@ class ForecastOutput:
         from forecaster.forecast import samples_to_csv
 
         if self._table is not None:
-            from forecaster.jobs.forecast_table import write_forecast_table
+            from forecaster.store.forecast_table import write_forecast_table
 
             rows = write_forecast_table(self._table, found.forecasts, names, self._replaces)
             console.log.info("%s: %s rows in the table %s", self._table.url, f"{rows:,}", self._table.name)
@@ -176,7 +176,7 @@ def _find_table(
             detail = {"expected": "--output with the URL of a database and a table"}
             raise UsageError(Problem("invalid-option", "--if-exists", detail=detail))
         return None
-    from forecaster.jobs.forecast_table import ForecastTable
+    from forecaster.store.forecast_table import ForecastTable
 
     if format is not OutputFormat.CSV or decimal_comma:
         detail = {"expected": "neither --format nor --decimal-comma: a table of a database has typed columns"}

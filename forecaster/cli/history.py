@@ -66,7 +66,7 @@ def history(
     """
     from forecaster.extras import require_extra
     from forecaster.jobs import history as table
-    from forecaster.jobs.store import open_store
+    from forecaster.store.store import open_store
 
     check_picture(plot)
     if format is TableFormat.PARQUET:

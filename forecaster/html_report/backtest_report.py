@@ -28,10 +28,10 @@ from forecaster.html_report.error_sections import (
 )
 from forecaster.html_report.run_report import MOST_PANELS, build_network_sections
 from forecaster.html_report.series_panels import NEWEST, format_times, insert_gaps, list_bands, make_past_panel
-from forecaster.jobs.store import parse_timestamps
 from forecaster.problems import Problem
 from forecaster.regular_files import read_regular_file
 from forecaster.runs import Version, load_version
+from forecaster.store.timestamps import parse_timestamps
 from forecaster.wording import count_steps, format_timestamp, name_steps
 
 _SUMMARY, _FORECASTS = "scores.json", "forecasts.csv"

@@ -34,8 +34,8 @@ from forecaster.jobs.jobs_file import is_jobs_file, load_jobs
 from forecaster.jobs.score import RECENT, Score, describe_drift, score_job
 from forecaster.jobs.score_report import score_jobs
 from forecaster.jobs.status import Outcome, load_status
-from forecaster.jobs.store import open_store
 from forecaster.problems import Problem
+from forecaster.store.store import open_store
 from forecaster.wording import count_of, list_some
 
 _ERRORS = {"mae": "MAE", "wape": "WAPE %", "mase": "MASE", "bias": "bias"}

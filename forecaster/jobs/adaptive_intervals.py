@@ -27,8 +27,8 @@ import pandas as pd
 from forecaster.evaluation.metrics import find_levels
 from forecaster.forecast import Forecast, level_to_quantiles
 from forecaster.jobs.past_forecasts import PastForecasts, join_actuals, read_actuals_of
-from forecaster.jobs.store import States, Store
 from forecaster.problems import Problem
+from forecaster.store.store import States, Store
 
 WINDOW = 100  # scores of each step that are used, the newest
 REPLAYED = 2 * WINDOW  # origins that are read, so that the bias does not depend on where they begin

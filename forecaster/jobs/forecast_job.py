@@ -24,10 +24,10 @@ from forecaster.jobs.job import Job
 from forecaster.jobs.outputs import write_outputs
 from forecaster.jobs.stale_mark import mark_stale
 from forecaster.jobs.status import Outcome
-from forecaster.jobs.store import Store, count_kept_steps, open_store
 from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
 from forecaster.runs import Version, load_version
+from forecaster.store.store import Store, count_kept_steps, open_store
 from forecaster.wording import format_timestamp
 
 log = logging.getLogger("forecaster")

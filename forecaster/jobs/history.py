@@ -14,9 +14,10 @@ from forecaster.config.reader import find_nearest_name
 from forecaster.errors import UsageError
 from forecaster.forecast import name_bound
 from forecaster.jobs.jobs_file import load_jobs
-from forecaster.jobs.store import Moment, Store, classify_timestamp, parse_timestamps
 from forecaster.problems import Problem
 from forecaster.regular_files import open_regular_file
+from forecaster.store.store import Store
+from forecaster.store.timestamps import Moment, classify_timestamp, parse_timestamps
 from forecaster.wording import format_timestamps
 
 _SQLITE = b"SQLite format 3\0"

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.evaluation.metrics import Scale, ScoredForecasts, compute_seasonal_scale
-from forecaster.jobs.store import Store, count_kept_steps, parse_timestamps
+from forecaster.store.store import Store, count_kept_steps
+from forecaster.store.timestamps import parse_timestamps
 
 _HISTORY = 20_000  # steps before the first origin that are kept, for the scale of errors
 _MOST_SPARSE = 4  # steps of a regular grid for each timestamp, at most

@@ -12,7 +12,6 @@ from forecaster.evaluation.metrics import find_levels
 from forecaster.forecast import shorten
 from forecaster.jobs.history import History
 from forecaster.jobs.score import Score
-from forecaster.jobs.store import classify_timestamp, parse_timestamps
 from forecaster.reporting.figures import (
     BLUE,
     GREEN,
@@ -33,6 +32,7 @@ from forecaster.reporting.figures import (
     style_band,
     to_axis,
 )
+from forecaster.store.timestamps import classify_timestamp, parse_timestamps
 from forecaster.wording import count_of, format_timestamp
 
 _DENSE = 400  # timestamps above which lines are drawn thinner

@@ -22,8 +22,9 @@ from forecaster.jobs.drift import (
     scale_errors,
 )
 from forecaster.jobs.past_forecasts import PastForecasts, join_actuals, read_actuals_of
-from forecaster.jobs.store import OriginError, Store, classify_timestamp
 from forecaster.problems import Problem
+from forecaster.store.store import OriginError, Store
+from forecaster.store.timestamps import classify_timestamp
 from forecaster.wording import format_timestamp
 
 Part = Literal["step", "week", "version", "series", "level", "origins"]

@@ -16,10 +16,10 @@ from forecaster.forecasting.reconciliation import find_levels_by_name
 from forecaster.jobs.drift import REFERENCE_ORIGINS
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.score import Part, Score, describe_drift, score_job
-from forecaster.jobs.store import open_store
 from forecaster.problems import Problem
 from forecaster.reporting.tables import format_table
 from forecaster.runs import load_version
+from forecaster.store.store import open_store
 from forecaster.wording import count_of
 
 _METRICS = {"mae": "MAE", "mase": "MASE", "wape": "WAPE %", "bias": "bias"}

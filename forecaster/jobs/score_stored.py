@@ -7,10 +7,10 @@ from forecaster.errors import ForecasterError, QualityLimit
 from forecaster.jobs.forecast_job import find_data, list_actuals, list_policies, read_test_error
 from forecaster.jobs.score import find_exceeded_limits, score_job
 from forecaster.jobs.status import Outcome
-from forecaster.jobs.store import open_store
 from forecaster.jobs.task import JobTask
 from forecaster.preprocessing.read_data import read_data
 from forecaster.runs import load_version
+from forecaster.store.store import open_store
 
 ROWS = 20_000  # forecast steps that a run reads, about
 

@@ -30,8 +30,8 @@ from forecaster.html_report.explained_section import build_explained_section
 from forecaster.html_report.run_report import _describe_rows
 from forecaster.html_report.series_panels import build_forecast_chart
 from forecaster.jobs.history import find_store
-from forecaster.jobs.store import open_store
 from forecaster.runs import load_version
+from forecaster.store.store import open_store
 from tests.evaluation.test_backtest import panel_of
 
 RUNS = Path(__file__).parents[1] / "runs" / "format-4"

@@ -18,7 +18,7 @@ from forecaster.jobs.adaptive_intervals import (
     replay,
 )
 from forecaster.jobs.past_forecasts import join_actuals
-from forecaster.jobs.store import open_store
+from forecaster.store.store import open_store
 from tests.jobs.past import make_frames
 
 

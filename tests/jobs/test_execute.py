@@ -32,10 +32,10 @@ from forecaster.jobs.execute import execute_job
 from forecaster.jobs.jobs_file import load_jobs
 from forecaster.jobs.run_jobs import RunOptions, run_jobs
 from forecaster.jobs.status import Outcome
-from forecaster.jobs.store import open_store
 from forecaster.jobs.task import JobTask
 from forecaster.problems import Problem
 from forecaster.runs import Version, load_version
+from forecaster.store.store import open_store
 from tests.helpers.command import ROOT
 from tests.helpers.logs import keep_log
 

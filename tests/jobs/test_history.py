@@ -13,10 +13,10 @@ from forecaster.cli.history import history as run_history
 from forecaster.errors import UsageError
 from forecaster.jobs.history import find_store, history_to_csv, history_to_json, history_to_parquet, read_history
 from forecaster.jobs.plots import plot_history
-from forecaster.jobs.store import open_store
 from forecaster.reporting.figures import render_figure
+from forecaster.store.store import open_store
 from tests.helpers.command import HEAVY, run_in_turn
-from tests.jobs.test_store import make_actuals, make_forecast
+from tests.store.test_store import make_actuals, make_forecast
 
 
 @pytest.fixture(scope="module")

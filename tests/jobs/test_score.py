@@ -12,7 +12,7 @@ from forecaster.evaluation.metrics import ScoredForecasts, compute_scores, compu
 from forecaster.forecast import Forecast
 from forecaster.jobs.past_forecasts import join_actuals
 from forecaster.jobs.score import RECENT, Score, describe_drift, find_exceeded_limits, score_job
-from forecaster.jobs.store import open_store
+from forecaster.store.store import open_store
 from tests.jobs.past import make_frames
 
 

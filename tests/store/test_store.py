@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from forecaster.forecast import Forecast
-from forecaster.jobs.store import ACTUALS, FORECASTS, OriginError, open_store, parse_timestamps
+from forecaster.store.store import ACTUALS, FORECASTS, OriginError, open_store
+from forecaster.store.timestamps import parse_timestamps
 
 NOW = datetime(2026, 11, 30, 7, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

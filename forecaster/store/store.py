@@ -4,23 +4,31 @@ One text of SQL serves SQLite and PostgreSQL. Timestamps are ISO 8601 text in th
 of an integer step, so that a forecast and its actual have equal timestamps.
 """
 
-import itertools
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
 
 from forecaster.errors import RunError
 from forecaster.forecast import Forecast
-from forecaster.jobs.database_connection import DatabaseConnection, connect_to_store
 from forecaster.problems import Problem
+from forecaster.store.cells import TYPES, find_invalid, parse_objects, parse_probability, shorten
+from forecaster.store.connection import DatabaseConnection, connect_to_store
+from forecaster.store.timestamps import (
+    Moment,
+    classify_timestamp,
+    is_between,
+    is_step,
+    parse_timestamps,
+    rank_timestamp,
+    sort_rows,
+)
 
 FORMAT = 1
 FORECASTS = (
@@ -45,17 +53,10 @@ TABLES = {
     "errors": "CREATE TABLE errors (job TEXT NOT NULL, origin TEXT NOT NULL, version TEXT NOT NULL, "
     "state TEXT NOT NULL, made_at TEXT NOT NULL, PRIMARY KEY (job, origin))",
 }
-# What a cell may hold; a store may come from elsewhere.
-_LONGEST_TEXT, _LONGEST_JSON, _LARGEST_STEP = 1_000, 50_000, 10_000_000
-_TIMESTAMP = re.compile(r"-?\d{1,18}|\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[+-]\d\d:\d\d(?::\d\d)?)?)?")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
-_INTEGER = re.compile(r"-?\d+")
-_OBJECT = re.compile(r"\{[^{}\[\]]*\}")  # nothing that another text could continue
 _PARSED_AT_ONCE = 10_000
 # Actuals of a job that are kept, and of each of its series.
 _ACTUALS, _FEWEST_ACTUALS, _MOST_ACTUALS = 250_000, 500, 20_000
 
-Moment = str | int | pd.Timestamp  # a timestamp, or the first part of one: 2026-01 is a month
 States = Mapping[tuple[str, int, float], Mapping[str, float]]  # by series, step and level
 
 
@@ -275,7 +276,7 @@ class Store:
         with self.transaction():
             for name in [job] if job is not None else self.list_jobs():
                 # A forecast is made after its origin.
-                origins = [pair for pair in self.list_origins(name) if _INTEGER.fullmatch(pair[0]) or pair[0] < day]
+                origins = [pair for pair in self.list_origins(name) if is_step(pair[0]) or pair[0] < day]
                 for origin, version in origins:
                     given = {"job": name, "version": version, "origin": origin}
                     conditions = " AND ".join(f"{key} = :{key}" for key in given)
@@ -295,7 +296,7 @@ class Store:
                         "DELETE FROM actuals WHERE job = :job AND series = :series AND seen_at < :limit",
                         own | given,
                     )
-                    if not _INTEGER.fullmatch(text):  # dates compare as text, integer steps do not
+                    if not is_step(text):  # dates compare as text, integer steps do not
                         query, own = f"{query} AND timestamp < :day", own | {"day": day}
                     self._database.execute(query, own)
         return count
@@ -312,8 +313,8 @@ class Store:
             "WHERE found.x IS NOT NULL) SELECT x FROM found WHERE x IS NOT NULL"
         )
         found = [x for (x,) in self._database.execute(query, dict(given))]
-        for x in itertools.filterfalse(_CHECKS.get(column, _is_text), found):
-            self._refuse(table, f"{column} is {_shorten(x)}")
+        for cell in find_invalid(column, found):
+            self._refuse(table, f"{column} is {shorten(cell)}")
         return found
 
     def list_jobs(self) -> list[str]:
@@ -327,7 +328,7 @@ class Store:
             for version in self._list_distinct("forecasts", "version", {"job": job})
             for origin in self._list_distinct("forecasts", "origin", {"job": job, "version": version})
         ]
-        return sorted(pairs, key=lambda pair: _rank(pair[0]))
+        return sorted(pairs, key=lambda pair: rank_timestamp(pair[0]))
 
     def read_forecasts(
         self, job: str | None = None, since: Moment | None = None, until: Moment | None = None
@@ -359,14 +360,16 @@ class Store:
                 over at the newest origin.
         """
         origins = self.list_origins(job)
-        ranks = np.unique([_rank(origin) for origin, _ in origins])
+        ranks = np.unique([rank_timestamp(origin) for origin, _ in origins])
         if not origins:
             return self._parse_forecasts(self._to_frame("forecasts", FORECASTS, []))
         newest = self._read_origins(job, origins[-1:])
-        end = newest["timestamp"].map(_rank).max()
+        end = newest["timestamp"].map(rank_timestamp).max()
         unfinished = int((ranks > 2 * ranks[-1] - end).sum())
         first = ranks[-min(len(ranks), max(least + unfinished, rows // len(newest)))]
-        return self._parse_forecasts(self._read_origins(job, [pair for pair in origins if _rank(pair[0]) >= first]))
+        return self._parse_forecasts(
+            self._read_origins(job, [pair for pair in origins if rank_timestamp(pair[0]) >= first])
+        )
 
     def _read_origins(self, job: str, origins: Sequence[tuple[str, str]]) -> pd.DataFrame:
         query = _select("forecasts", FORECASTS, ("job", "version", "origin"))
@@ -377,7 +380,7 @@ class Store:
     def _parse_forecasts(self, rows: pd.DataFrame) -> pd.DataFrame:
         for name in ("quantiles", "run_quantiles"):
             rows[name] = pd.Series(self._parse_quantiles(rows[name].tolist()), dtype=object)
-        return _sort(rows, ["job", "series", "origin", "made_at", "step"])
+        return sort_rows(rows, ["job", "series", "origin", "made_at", "step"])
 
     def read_actuals(
         self,
@@ -391,7 +394,7 @@ class Store:
         The columns are some of `ACTUALS`, with these three. Other arguments and errors are those of `read_forecasts`.
         """
         rows = self._read("actuals", columns, job, since, until)
-        return _sort(rows, ["job", "series", "timestamp"])
+        return sort_rows(rows, ["job", "series", "timestamp"])
 
     def read_adaptation(self, job: str) -> dict[tuple[str, int, float], dict[str, float]]:
         """Read what `write_adaptation` wrote; empty where there is nothing.
@@ -414,7 +417,7 @@ class Store:
             RunError: a cell holds what no error has.
         """
         rows = self._read("errors", ERRORS, job)
-        rows = _sort(rows[rows["origin"].map(classify_timestamp) == kind], ["origin"])
+        rows = sort_rows(rows[rows["origin"].map(classify_timestamp) == kind], ["origin"])
         states = [self._parse_numbers("errors", text, str) for text in rows["state"]]
         times: Iterable[Any] = parse_timestamps(rows["origin"]) if len(rows) else []
         return [OriginError(*each) for each in zip(times, rows["version"], states, strict=True)]
@@ -431,7 +434,7 @@ class Store:
         start, end = (None if moment is None else str(moment).replace("T", " ") for moment in (since, until))
         given = {} if job is None else {"job": job}
         query = _select(table, columns, given)
-        if start is None or _INTEGER.fullmatch(start):
+        if start is None or is_step(start):
             cells = self._database.execute(query, given)
         elif given and table == "actuals":  # each series is a span of the primary key
             query += " AND series = :series AND timestamp >= :since"
@@ -446,23 +449,17 @@ class Store:
         if start is None and end is None:
             return rows
         codes, texts = pd.factorize(rows["timestamp"])
-        inside = np.array([_is_between(timestamp, start, end) for timestamp in texts], bool)[codes]
+        inside = np.array([is_between(timestamp, start, end) for timestamp in texts], bool)[codes]
         return rows[inside].reset_index(drop=True)
 
     def _to_frame(self, table: str, columns: Sequence[str], found: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
         """Convert rows to a frame, with every cell checked."""
         cells = list(zip(*found, strict=True)) or [()] * len(columns)
         for name, column in zip(columns, cells, strict=True):
-            # Dates are parsed once each; so few names and times are distinct that the others cost little.
-            check = _CHECKS.get(name, _is_text)
-            distinct = set(column) if check in {_is_timestamp, _is_moment, _is_text} else column
-            for cell in itertools.filterfalse(check, distinct):
-                self._refuse(table, f"{name} is {_shorten(cell)}")
+            for cell in find_invalid(name, column):
+                self._refuse(table, f"{name} is {shorten(cell)}")
         return pd.DataFrame(
-            {
-                name: pd.Series(column, dtype=_TYPES.get(name, "str"))
-                for name, column in zip(columns, cells, strict=True)
-            }
+            {name: pd.Series(column, dtype=TYPES.get(name, "str")) for name, column in zip(columns, cells, strict=True)}
         )
 
     def _parse_quantiles(self, texts: Sequence[str]) -> list[dict[float, float]]:
@@ -473,9 +470,9 @@ class Store:
         for start in range(0, len(texts), _PARSED_AT_ONCE):
             part = [text for text in texts[start : start + _PARSED_AT_ONCE] if text != "{}"]
             try:
-                several = iter(_parse_objects(part, names))
+                several = iter(parse_objects(part, names))
             except (ValueError, TypeError, OverflowError, RecursionError):
-                several = iter([self._parse_numbers("forecasts", text, _parse_probability) for text in part])
+                several = iter([self._parse_numbers("forecasts", text, parse_probability) for text in part])
             found += [empty if text == "{}" else next(several) for text in texts[start : start + _PARSED_AT_ONCE]]
         return found
 
@@ -487,27 +484,10 @@ class Store:
                 return {parse(name): float(value) for name, value in found.items()}
         except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
             pass
-        return self._refuse(table, f"numbers are {_shorten(text)}")
+        return self._refuse(table, f"numbers are {shorten(text)}")
 
     def _refuse(self, table: str, reason: str) -> NoReturn:
         raise self._database.make_damage_error(f"in the table {table}, {reason}")
-
-
-def _parse_objects(texts: Sequence[str], names: dict[tuple[str, ...], tuple[float, ...]]) -> list[dict[float, float]]:
-    """Parse objects of finite numbers; the names of each layout are parsed once.
-
-    Raises:
-        ValueError, TypeError, OverflowError: one is something else.
-    """
-    if not all(map(_OBJECT.fullmatch, texts)):
-        raise ValueError
-    found = json.loads(f"[{','.join(texts)}]")
-    values = [value for each in found for value in each.values()]
-    if not {*map(type, values)} <= {int, float} or not np.isfinite(np.array(values, float)).all():
-        raise ValueError
-    for layout in set(map(tuple, found)) - names.keys():
-        names[layout] = tuple(map(_parse_probability, layout))
-    return [dict(zip(names[tuple(each)], map(float, each.values()), strict=True)) for each in found]
 
 
 def _select(table: str, columns: Sequence[str], given: Iterable[str]) -> str:
@@ -522,7 +502,7 @@ def _select_actuals(
     """Write a query of the actuals of a series from the first timestamp of some rows on."""
     query, given = _select("actuals", columns, ("job", "series")), {"job": job, "series": series}
     first = min((row["timestamp"] for row in rows), default="")[:10]
-    if len(first) == 10 and not _INTEGER.fullmatch(first):  # dates compare as text, integer steps do not
+    if len(first) == 10 and not is_step(first):  # dates compare as text, integer steps do not
         return f"{query} AND timestamp >= :first", given | {"first": first}
     return query, given
 
@@ -570,106 +550,3 @@ def _format_made_at(moment: datetime) -> str:
 def count_kept_steps(series: int) -> int:
     """Count the newest values that are kept of each of some series: fewer of more, so that a night costs the same."""
     return max(_FEWEST_ACTUALS, min(_MOST_ACTUALS, _ACTUALS // series))
-
-
-def classify_timestamp(text: str) -> Literal["step", "local", "zoned"]:
-    """Find what a timestamp is: an integer step, a date in local time, or one with an offset."""
-    if _INTEGER.fullmatch(text):
-        return "step"
-    return "zoned" if re.search(r"[+-]\d\d:\d\d", text[10:]) else "local"
-
-
-def parse_timestamps(texts: Iterable[str]) -> pd.Index:
-    """Parse timestamps of a store, of one kind: integer steps, or dates, which are in UTC where they have an offset.
-
-    Raises:
-        ValueError: one is neither.
-    """
-    several = list(texts)
-    kinds = set(map(classify_timestamp, several))
-    if kinds == {"step"}:
-        return pd.Index([int(text) for text in several], dtype="int64")
-    return pd.DatetimeIndex(pd.to_datetime(list(map(datetime.fromisoformat, several)), utc="zoned" in kinds))
-
-
-def _rank(text: str) -> float:
-    """Return a number by which the timestamps of one job are in order."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    date = datetime.fromisoformat(text)
-    return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
-
-
-def _sort(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Sort rows; origins and timestamps, which are text, as the dates or the steps that they are."""
-    order = rows[list(columns)].copy()
-    for name in {"origin", "timestamp"} & {*columns}:
-        codes, texts = pd.factorize(rows[name])
-        order[name] = np.array([_rank(text) for text in texts], float)[codes]
-    return rows.loc[order.sort_values(list(columns), kind="stable").index].reset_index(drop=True)
-
-
-def _is_between(timestamp: str, start: str | None, end: str | None) -> bool:
-    """Whether a timestamp is in a span: integers by value, dates by as much as each end states: 2026-01 is a month."""
-    bounds = [bound for bound in (start, end) if bound is not None]
-    if _INTEGER.fullmatch(timestamp):
-        if not all(map(_INTEGER.fullmatch, bounds)):
-            return False
-        return (start is None or int(start) <= int(timestamp)) and (end is None or int(timestamp) <= int(end))
-    if any(_INTEGER.fullmatch(bound) and len(bound) != 4 for bound in bounds):  # four digits are a year
-        return False
-    return (start is None or timestamp >= start) and (end is None or timestamp[: len(end)] <= end)
-
-
-def _shorten(cell: Any) -> str:
-    """Write a cell of any kind and size in a few characters."""
-    if isinstance(cell, str | bytes) and len(cell) > 40:
-        return f"{cell[:40]!r}... with {len(cell):,} characters"
-    return repr(cell)
-
-
-def _parse_probability(text: str) -> float:
-    probability = float(text)
-    if not 0 < probability < 1:
-        raise ValueError(text)
-    return probability
-
-
-def _is_text(cell: Any) -> bool:
-    return type(cell) is str and len(cell) <= _LONGEST_TEXT
-
-
-def _is_timestamp(cell: Any) -> bool:
-    if type(cell) is not str or _TIMESTAMP.fullmatch(cell) is None:
-        return False
-    try:
-        _rank(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_moment(cell: Any) -> bool:
-    return type(cell) is str and _MOMENT.fullmatch(cell) is not None
-
-
-def _is_step(cell: Any) -> bool:
-    return type(cell) is int and 0 < cell <= _LARGEST_STEP
-
-
-def _is_number(cell: Any) -> bool:
-    return type(cell) is float and math.isfinite(cell)
-
-
-def _is_json(cell: Any) -> bool:
-    return type(cell) is str and len(cell) <= _LONGEST_JSON
-
-
-_CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("origin", "timestamp"), _is_timestamp),
-    **dict.fromkeys(("made_at", "first_seen", "seen_at"), _is_moment),
-    **dict.fromkeys(("mean", "value", "first_value", "level"), _is_number),
-    **dict.fromkeys(("quantiles", "run_quantiles", "state"), _is_json),
-    "step": _is_step,
-}
-_TYPES: Mapping[str, Any] = {"step": "int64", **dict.fromkeys(("mean", "value", "first_value", "level"), "float64")}

@@ -14,8 +14,8 @@ from forecaster.cli.comparison_output import ComparisonOutput
 from forecaster.cli.forecast_output import TableRows
 from forecaster.errors import InputOutputFailed, UsageError
 from forecaster.forecast import Forecast
-from forecaster.jobs.forecast_table import ForecastTable, write_comparison_table, write_forecast_table
-from forecaster.jobs.store import open_store
+from forecaster.store.forecast_table import ForecastTable, write_comparison_table, write_forecast_table
+from forecaster.store.store import open_store
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ import numpy as np
 from forecaster.config.database_urls import find_sqlite_path, is_url
 from forecaster.errors import UsageError
 from forecaster.forecast import COLUMNS, LEVEL, ColumnNames, Forecast, name_column
-from forecaster.jobs.database_connection import DatabaseConnection, connect_to_store
-from forecaster.jobs.store import TABLES, parse_timestamps
 from forecaster.problems import Problem
+from forecaster.store.connection import DatabaseConnection, connect_to_store
+from forecaster.store.store import TABLES
+from forecaster.store.timestamps import parse_timestamps
 from forecaster.wording import format_timestamps
 
 if TYPE_CHECKING:

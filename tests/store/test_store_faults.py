@@ -14,10 +14,10 @@ import pytest
 
 from forecaster.config.database_urls import PASSWORD
 from forecaster.errors import CannotCreate, InputOutputFailed, Locked, RunError, UsageError
-from forecaster.jobs import database_connection
-from forecaster.jobs.store import open_store
+from forecaster.store import connection
+from forecaster.store.store import open_store
 from tests.helpers.command import ROOT
-from tests.jobs.test_store import NOW, make_actuals, make_forecast
+from tests.store.test_store import NOW, make_actuals, make_forecast
 
 FILE = "sqlite:///forecasts.db"
 
@@ -290,7 +290,7 @@ def test_a_write_that_fails_leaves_what_was_there(path):
 
 
 def test_a_writer_waits_for_another_for_a_while(path, monkeypatch):
-    monkeypatch.setattr(database_connection, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "_LOCK_SECONDS", 0.1)
     with closing(sqlite3.connect(path)) as other, open_store(FILE, path.parent) as store:
         other.execute("BEGIN IMMEDIATE")
         assert len(store.read_forecasts()) == 2  # readers do not wait
@@ -317,7 +317,7 @@ def test_a_network_folder_has_no_log(tmp_path, monkeypatch, mounts, mode):
     if mounts is not None:
         places = {"folder": str(folder).replace(" ", "\\040"), "parent": tmp_path}
         table.write_text("/dev/sda1 / ext4 rw 0 0\n" + mounts.format(**places) + "\n")
-    monkeypatch.setattr(database_connection, "_MOUNTS", table)
+    monkeypatch.setattr(connection, "_MOUNTS", table)
     with open_store(FILE, folder) as store:
         store.add_forecasts("north", "v1", [make_forecast()], NOW)
         assert store._database._connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
@@ -329,8 +329,8 @@ import os, sys
 from pathlib import Path
 if sys.argv[1].startswith("postgresql"):  # before the processes begin
     import psycopg, pyarrow, sqlalchemy.dialects.postgresql.psycopg
-from forecaster.jobs.store import open_store
-from tests.jobs.test_store import NOW, make_actuals, make_forecast
+from forecaster.store.store import open_store
+from tests.store.test_store import NOW, make_actuals, make_forecast
 
 url, folder = sys.argv[1], Path(sys.argv[2])
 children = []
@@ -379,8 +379,8 @@ import os, random, signal, sys, time
 from pathlib import Path
 if sys.argv[1].startswith("postgresql"):  # before the processes begin
     import psycopg, pyarrow, sqlalchemy.dialects.postgresql.psycopg
-from forecaster.jobs.store import open_store
-from tests.jobs.test_store import NOW, make_actuals, make_forecast
+from forecaster.store.store import open_store
+from tests.store.test_store import NOW, make_actuals, make_forecast
 
 url, folder, rounds, longest = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 delays = random.Random(1)
@@ -459,9 +459,9 @@ def test_a_server_that_ends_the_connection_is_reported(postgresql, tmp_path):
 def test_a_server_whose_lock_another_holds_is_waited_for_a_while(postgresql, tmp_path, monkeypatch):
     import psycopg
 
-    monkeypatch.setattr(database_connection, "_LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "_LOCK_SECONDS", 0.2)
     with open_store(postgresql, tmp_path) as store, psycopg.connect(postgresql.replace("+psycopg", "")) as other:
-        other.execute(f"SELECT pg_advisory_xact_lock({database_connection._WRITER_LOCK})")
+        other.execute(f"SELECT pg_advisory_xact_lock({connection._WRITER_LOCK})")
         with pytest.raises(Locked, match="try again"):
             store.add_forecasts("north", "v1", [make_forecast()], NOW)
         other.rollback()
