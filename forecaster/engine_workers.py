@@ -41,7 +41,7 @@ def open_workers(
     work: Work | str,
     count: int | None,
     *,
-    shared: Path,
+    shared: Path | None,
     grace: float | None = GRACE,
     level: int | None = None,
 ) -> Iterator["Workers | RayWorkers"]:
@@ -50,7 +50,8 @@ def open_workers(
     Args:
         work: as of `Workers`.
         count: of tasks at a time; None: one process, or all processors of a cluster.
-        shared: a file or folder that tasks work in, which each node of a cluster must see under the same path.
+        shared: a file or folder that tasks work in, which each node of a cluster must see under the same path;
+            None where they work in none.
         grace: as of `Workers`.
         level: as of `Workers`.
 
@@ -168,7 +169,7 @@ class RayWorkers:
     """
 
     def __init__(
-        self, ray: Any, work: Work | str, count: int | None, shared: Path, grace: float | None, level: int | None
+        self, ray: Any, work: Work | str, count: int | None, shared: Path | None, grace: float | None, level: int | None
     ) -> None:
         self._ray, self._shared = ray, shared
         # The work, with all that its tasks share, is stored in the cluster once, and sent to each worker once.
@@ -224,11 +225,11 @@ class RayWorkers:
     def _open_slot(self) -> _Slot:
         """Open a worker, and check that it can run tasks of this command."""
         slot = _Slot(self._actor_class.remote(*self._arguments))
-        found = self._ray.get(slot.actor.describe.remote(str(self._shared)), timeout=_START_SECONDS)
+        found = self._ray.get(slot.actor.describe.remote(str(self._shared or "")), timeout=_START_SECONDS)
         if found["version"] != __version__:
             detail = {"host": found["host"], "version": found["version"], "own": __version__}
             raise InputOutputFailed(Problem("other-version-on-node", detail=detail))
-        if found["seen"] != _identify(self._shared):
+        if self._shared is not None and found["seen"] != _identify(self._shared):
             raise InputOutputFailed(Problem("path-not-shared", str(self._shared), detail={"host": found["host"]}))
         return slot
 

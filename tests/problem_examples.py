@@ -1359,6 +1359,7 @@ _EXAMPLES = [
     Problem("diverged-refit"),
     Problem("infinite-fill"),
     Problem("no-finished-trial", detail={"outcomes": "3 trials: 3 diverged"}),
+    Problem("killed-forecast"),
     Problem("killed-process"),
     Problem("interrupted"),
     Problem("interrupted-before-start"),

@@ -21,8 +21,8 @@ from forecaster.engine_workers import open_workers
 from forecaster.errors import Diverged, InputOutputFailed, UsageError
 from forecaster.extras import is_installed
 from forecaster.jobs.run_jobs import RunOptions, run_jobs
+from forecaster.parallel import run_in_processes
 from forecaster.problems import Problem
-from forecaster.training.processes import run_in_processes
 from forecaster.workers import Reported, Workers
 from tests.helpers import job_tasks, jobs, tasks
 from tests.helpers.command import ROOT

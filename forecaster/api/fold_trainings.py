@@ -9,8 +9,8 @@ from forecaster.engine import Engine
 from forecaster.errors import Interrupted
 from forecaster.evaluation.backtest import load_or_train, make_work_folder, name_training, report_interruption
 from forecaster.evaluation.folds import Folds
+from forecaster.parallel import run_in_processes
 from forecaster.runs import list_versions
-from forecaster.training.processes import run_in_processes
 
 
 def train_folds(

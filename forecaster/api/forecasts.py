@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from forecaster.config import LoadedConfig, is_config
 from forecaster.config.schema import MaxAge
@@ -10,6 +11,9 @@ from forecaster.evaluation.verdict import describe_training
 from forecaster.forecasting.predict import Prediction, Receiver, predict
 from forecaster.runs import Version
 from forecaster.shard import Shard
+
+if TYPE_CHECKING:
+    from forecaster.parallel import Parallel
 
 log = logging.getLogger("forecaster")
 
@@ -27,6 +31,7 @@ class Request:
         with_samples: whether the forecasts come with paths.
         receive: takes the forecasts of each batch of series, which are then not in the result.
         shard: the share of the series of a run to forecast; all where None.
+        parallel: the processes that forecast batches of series at the same time; this one alone where None.
     """
 
     horizon: int | None = None
@@ -37,6 +42,7 @@ class Request:
     with_samples: bool = False
     receive: Receiver | None = None
     shard: Shard | None = None
+    parallel: "Parallel | None" = None
 
 
 def predict_run(version: Version, data: Path | None, request: Request) -> Prediction:
@@ -57,6 +63,7 @@ def predict_run(version: Version, data: Path | None, request: Request) -> Predic
         max_age=request.max_age,
         receive=request.receive,
         shard=request.shard,
+        parallel=request.parallel,
     )
     try:
         sentences = describe_training(version.metrics)
@@ -89,4 +96,5 @@ def predict_data(loaded: LoadedConfig, source: Path, request: Request) -> Predic
         max_age=request.max_age,
         limits_missing=not chosen,
         receive=request.receive,
+        parallel=request.parallel,
     )

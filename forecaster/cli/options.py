@@ -180,7 +180,7 @@ Processes = Annotated[
         "-j",
         min=1,
         max=4096,
-        help="Jobs, trainings or trials that run at the same time; by default 1, or the processors of a cluster.",
+        help="Jobs, trainings, trials or forecasts at the same time; by default 1, or the processors of a cluster.",
         show_default=False,
     ),
 ]

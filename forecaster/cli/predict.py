@@ -1,6 +1,7 @@
 """`forecast predict`."""
 
 import shlex
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -10,10 +11,14 @@ import typer
 from forecaster.cli import console
 from forecaster.cli.forecast_output import ForecastOutput, IfExists, OutputFormat
 from forecaster.cli.options import (
+    Address,
     AnomalyFiles,
     Data,
+    EngineKind,
+    EngineOption,
     Levels,
     Plot,
+    Processes,
     Rate,
     RunOrData,
     Style,
@@ -22,6 +27,7 @@ from forecaster.cli.options import (
     UseVersion,
     check_anomaly_files,
     check_picture,
+    choose_engine,
     is_data,
     load_run,
     parse_levels,
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from forecaster.api.forecasts import Request
+    from forecaster.parallel import Parallel
     from forecaster.runs import Version
 
 _Horizon = Annotated[
@@ -98,6 +105,9 @@ def predict(
     anomalies: AnomalyFiles = None,
     rate: Rate = None,
     shard: _Shard = None,
+    processes: Processes = None,
+    engine: EngineOption = None,
+    address: Address = None,
     version: UseVersion = None,
     trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
@@ -116,6 +126,7 @@ def predict(
     forecast predict runs/power --horizon 48 --output forecast.csv --plot forecast.png
     forecast predict power.csv --plot forecast.png
     forecast predict power.csv --anomalies anomalies.csv --anomalies anomalies.png --rate 0.01
+    forecast predict runs/sales --data shops.parquet --jobs 4 --output forecast.parquet
     """
     check_picture(plot)
     anomaly_output = _AnomalyOutput(anomalies or [], check_anomaly_files(anomalies, rate))
@@ -123,11 +134,14 @@ def predict(
     if anomalies and shard is not None:
         detail = {"expected": "no --shard: anomalies are those of all series; find them in a command without it"}
         raise UsageError(Problem("invalid-option", "--anomalies", detail=detail))
-    with ForecastOutput(output, samples, plot, format, decimal_comma, anomalies or [], if_exists) as written:
+    with ExitStack() as stack:
+        outputs = output, samples, plot, format, decimal_comma, anomalies or [], if_exists
+        written = stack.enter_context(ForecastOutput(*outputs))
         from forecaster.api.forecasts import Request
         from forecaster.shard import parse_shard
 
-        request = Request(horizon, *checked, future, samples is not None, shard=parse_shard(shard))
+        parallel, share = _open_parallel(stack, processes, engine, address), parse_shard(shard)
+        request = Request(horizon, *checked, future, samples is not None, shard=share, parallel=parallel)
         if is_data(source):
             given = {"--data": data, "--future": future, "--samples": samples, "--version": version, "--shard": shard}
             _refuse_run_options(source, {**given, "--trust-config": trust_config or None})
@@ -137,6 +151,25 @@ def predict(
             problems = _predict_with_run(loaded, source.resolve().name, data, request, written, anomaly_output)
         if problems:
             raise Partial(problems)
+
+
+def _open_parallel(
+    stack: ExitStack, processes: int | None, engine: EngineKind | None, address: str | None
+) -> "Parallel | None":
+    """Choose what forecasts batches of series at the same time; None for this process alone.
+
+    Raises:
+        UsageError: an address of processes.
+    """
+    if (processes or 1) == 1 and engine is None and address is None:
+        return None
+    from forecaster.cli.signals import collect_signals
+    from forecaster.parallel import Parallel
+
+    chosen = choose_engine(engine, address)
+    if chosen.kind == "processes" and (processes or 1) == 1:
+        return None
+    return Parallel(chosen, processes, stack.enter_context(collect_signals()))
 
 
 class _AnomalyOutput(NamedTuple):

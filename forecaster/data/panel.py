@@ -196,6 +196,26 @@ class Panel(Sequence[Series]):
             raise DataError(problems)
         return self._cut(kept)
 
+    def take(self, numbers: np.ndarray) -> "Panel":
+        """Copy some series, (series,) numbers in any order."""
+        steps, columns, chosen = _list_places(self.ends, numbers), self.columns, numbers.tolist()
+        if columns.columns:
+            rows = _list_places(columns.ends, numbers)
+            columns = Columns(columns.select_rows(rows), np.cumsum(np.diff(columns.ends, prepend=0)[numbers]))
+        return replace(
+            self,
+            names=[self.names[number] for number in chosen],
+            targets=[self.targets[number] for number in chosen],
+            firsts=self.firsts if isinstance(self.firsts, Grid) else self.firsts[numbers],
+            ends=np.cumsum(self.lengths[numbers]),
+            values=self.values[steps],
+            timestamps=None if self.timestamps is None else self.timestamps[steps],
+            observed=None if self.observed is None else self.observed[steps],
+            categories=[self.categories[number] for number in chosen] if self.categories else (),
+            columns=columns,
+            notices={place: self.notices[number] for place, number in enumerate(chosen) if number in self.notices},
+        )
+
     def _cut(self, kept: Sequence[slice]) -> "Panel":
         """Cut each series to a range of its steps; covariates are cut where it begins alone."""
         columns = self.columns
@@ -274,3 +294,10 @@ def _choose_places(ends: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
     """Find the places of some steps of each series among all steps."""
     places = np.arange(ends[-1])
     return np.concatenate([places[find_part(ends, number)][part] for number, part in enumerate(parts)])
+
+
+def _list_places(ends: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """List the places of all steps of some series, (steps,)."""
+    lengths = np.diff(ends, prepend=0)[numbers]
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(ends[numbers] - lengths - before, lengths)

@@ -1,13 +1,15 @@
 """Forecast the real future with a run."""
 
+import collections
 import dataclasses
 import datetime
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,6 +36,9 @@ from forecaster.pretrained.zero_shot import hash_network
 from forecaster.problems import Problem, condense_problems
 from forecaster.runs import BEFORE_REFIT, Version
 from forecaster.shard import Shard
+
+if TYPE_CHECKING:
+    from forecaster.parallel import Parallel
 
 log = logging.getLogger("forecaster")
 
@@ -78,6 +83,7 @@ def predict(
     now: datetime.datetime | None = None,
     receive: Receiver | None = None,
     shard: Shard | None = None,
+    parallel: "Parallel | None" = None,
 ) -> Prediction:
     """Forecast the real future after the newest timestamp of each series.
 
@@ -94,6 +100,7 @@ def predict(
         now: the time to which ages are counted, with its zone; the present where None.
         receive: takes the forecasts of each batch of series, which are then not in the result, nor is any freshness.
         shard: the share of the series to forecast; all where None.
+        parallel: the processes that forecast batches of series at the same time; this one alone where None.
 
     Raises:
         ConfigError: an override is invalid, or there is a largest age and the steps have no dates.
@@ -114,13 +121,98 @@ def predict(
     _check_horizon(config, steps)
     check_levels(config, levels)
     predictor, several = load_predictor(version), config.data.several
-    checked = DataChecks(checks, read_statistics(version), strict, predictor.config.context_steps, several)
+    made = partial(DataChecks, checks, read_statistics(version), strict, predictor.config.context_steps, several)
     where, now = name_source(data or config.data.path), now or datetime.datetime.now(datetime.UTC)
-    collected = Collector(Prediction([], [], [], checked.notices), receive)
-    forecasting = _Forecasting(collected, checked, predictor, version, config, steps, levels, with_samples, where, now)
-    for part in _read_parts(config, data, future, steps, checks.max_age, receive is None, shard):
-        forecasting.forecast_part(part, receive is None)
+    collected = Collector(Prediction([], [], []), receive)
+    work = _Work(version, config, steps, levels, with_samples or is_reconciled(config))
+    forecasting = _Forecasting(collected, made, predictor, work, with_samples, where, now)
+    parts = _read_parts(config, data, future, steps, checks.max_age, receive is None, shard)
+    batches = (batch for part in parts for batch in forecasting.plan_part(part, receive is None))
+    for batch, forecasts in _forecast_batches(batches, predictor, work, parallel):
+        forecasting.collect(batch, forecasts)
     return forecasting.finish()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the forecasts of all batches have in common; it is sent to other processes.
+
+    Attributes:
+        config: of the run, with the policies of this prediction.
+        with_samples: whether paths are drawn.
+    """
+
+    version: Version
+    config: Config
+    steps: int
+    levels: Sequence[float]
+    with_samples: bool
+
+    def forecast(self, predictor: Predictor, block: SeriesBlock, is_short: bool) -> "BatchForecasts":
+        """Forecast the series of a batch: those that are shorter than the window zero-shot."""
+        if is_short:
+            forecasts = forecast_short_series(block, self.config, self.steps, self.levels)
+            return BatchForecasts(forecasts, [*range(len(block))], [])
+        inputs = predictor.prepare(block, self.steps)
+        asked = [0, *self.levels] if self.levels else []  # level 0 is the median
+        found, places, problems = forecast_finite(predictor, inputs, self.steps, asked, self.with_samples)
+        return BatchForecasts(found, [inputs.places[place] for place in places], [*inputs.problems, *problems])
+
+
+class BatchForecasts(NamedTuple):
+    """The forecasts of a batch, None where there is none; the places of their series; problems of the others."""
+
+    forecasts: ForecastBlock | None
+    places: list[int]
+    problems: list[Problem]
+
+
+class _CheckedPart(NamedTuple):
+    """What is found in the series of a part of the source: by the checks, and by other means."""
+
+    checked: DataChecks
+    problems: list[Problem]
+
+
+class _Batch(NamedTuple):
+    """Series that are forecast together, which are shorter than the window or not, and the part that they are of."""
+
+    series: CheckedSeries
+    is_short: bool
+    part: _CheckedPart
+
+
+def _forecast_batches(
+    batches: Iterable[_Batch], predictor: Predictor, work: _Work, parallel: "Parallel | None"
+) -> Iterator[tuple[_Batch, BatchForecasts]]:
+    """Forecast batches, in this process or in several, and yield each with its forecasts, in their order.
+
+    Raises:
+        Interrupted: a signal was received.
+        ForecasterError: what a batch raised; or one of the processes was ended from outside.
+    """
+    if parallel is None:
+        yield from ((batch, work.forecast(predictor, batch.series.block, batch.is_short)) for batch in batches)
+        return
+    sent: collections.deque[_Batch] = collections.deque()
+
+    def list_tasks() -> Iterator[tuple[SeriesBlock, bool]]:
+        for batch in batches:
+            sent.append(batch)
+            yield batch.series.block.detach(), batch.is_short
+
+    function = partial(_forecast_in_process, work)
+    for forecasts in parallel.iterate_in_order(function, list_tasks(), work.version.path, "killed-forecast"):
+        yield sent.popleft(), forecasts
+
+
+_loaded: dict[Path, Predictor] = {}  # in a process that forecasts for another
+
+
+def _forecast_in_process(work: _Work, task: tuple[SeriesBlock, bool], received: Sequence[int]) -> BatchForecasts:
+    if work.version.path not in _loaded:
+        _loaded[work.version.path] = load_predictor(work.version)
+    return work.forecast(_loaded[work.version.path], *task)
 
 
 @dataclass
@@ -128,62 +220,72 @@ class _Forecasting:
     """The forecast of the series of a source, some at a time, as `predict` describes its arguments.
 
     Attributes:
+        make_checks: those of a part.
+        parts: what is found in each.
         changed: series that left a constant.
     """
 
     collected: "Collector | ReconcilingCollector"
-    checked: DataChecks
+    make_checks: Callable[[], DataChecks]
     predictor: Predictor
-    version: Version
-    config: Config
-    steps: int
-    levels: Sequence[float]
+    work: _Work
     with_samples: bool
     where: str
     now: datetime.datetime
+    parts: list[_CheckedPart] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
-    def forecast_part(self, part: "_NewestData", keeps_ages: bool) -> None:
-        """Forecast some series, and collect forecasts, problems and notices."""
-        checked, prediction, steps, levels = self.checked, self.collected.prediction, self.steps, self.levels
-        problems, short, config = part.problems, part.short, self.config
-        reconciles = is_reconciled(config)
+    def plan_part(self, data: "_NewestData", keeps_ages: bool) -> Iterator[_Batch]:
+        """Check some series, and list the batches in which they are forecast."""
+        config, steps, channels = self.work.config, self.work.steps, self.work.config.channels
+        part = _CheckedPart(self.make_checks(), [*data.problems])
+        self.parts.append(part)
+        short, checked = data.short, part.checked
         # The zero-shot network draws no paths, and reads one channel.
-        if self.with_samples or reconciles or config.channels > 1:
-            problems, short = [*problems, *(each.problem for each in short)], []
-        prediction.problems.extend(problems)
-        selected = checked.select_series(part.panel, part.freshness, self.now, self.where, config.channels)
+        if self.work.with_samples or channels > 1:
+            part.problems.extend(each.problem for each in short)
+            short = []
+        selected = checked.select_series(data.panel, data.freshness, self.now, self.where, channels)
         ages = [each.freshness for each in short]
         young = checked.select_series([each.series for each in short], ages, self.now, self.where, 1)
         if keeps_ages:
-            prediction.freshness.extend([*part.freshness, *ages])
+            self.collected.prediction.freshness.extend([*data.freshness, *ages])
         _report_missing_future(config, selected.block, steps)
-        if reconciles:
-            self._reconcile(selected.block)
-        for block in selected.split(config.channels * SERIES_AT_ONCE):
-            self.changed += _find_changed_series(self.predictor, block.block)
-            paths = self.with_samples or reconciles
-            _forecast_batch(self.collected, checked, self.predictor, block, steps, levels, paths)
+        if is_reconciled(config):
+            self._reconcile(selected.block, part)
+        for batch in selected.split(channels * SERIES_AT_ONCE):
+            self.changed += _find_changed_series(self.predictor, batch.block)
+            yield _Batch(batch, False, part)
         checked.notices += [short[number].notice for number in young.block.numbers]
-        for block in young.split(SERIES_AT_ONCE):
-            forecasts = forecast_short_series(block.block, config, steps, levels)
-            collect_block(self.collected, checked, block, forecasts)
+        for batch in young.split(SERIES_AT_ONCE):
+            yield _Batch(batch, True, part)
 
-    def _reconcile(self, panel: SeriesBlock) -> None:
+    def collect(self, batch: _Batch, found: BatchForecasts) -> None:
+        """Collect the forecasts and problems of a batch."""
+        batch.part.problems.extend(found.problems)
+        if found.forecasts is not None:
+            padding = 0 if batch.is_short else self.predictor.config.padding_steps
+            made = batch.series.select(found.places)
+            collect_block(self.collected, batch.part.checked, made, found.forecasts, padding)
+
+    def _reconcile(self, panel: SeriesBlock, part: _CheckedPart) -> None:
         """Collect forecasts of a hierarchy, which is read as a whole; raise an error where series are left out."""
         assert isinstance(self.collected, Collector)
-        refuse_incomplete(panel, [*self.collected.prediction.problems, *self.checked.problems])
-        if reconciler := load_reconciler(self.version, self.config, panel.list_names()):
-            found = collect_hierarchy(self.collected, reconciler, panel, self.levels, self.with_samples)
+        refuse_incomplete(panel, [*part.problems, *part.checked.problems])
+        if reconciler := load_reconciler(self.work.version, self.work.config, panel.list_names()):
+            found = collect_hierarchy(self.collected, reconciler, panel, self.work.levels, self.with_samples)
             self.collected = found
 
     def finish(self) -> Prediction:
         """Complete the problems and notices."""
-        if self.config.conformal:
-            _report_few_errors(self.predictor.calibration, self.levels)
-        self.collected.prediction.problems.extend(self.checked.problems)
+        prediction = self.collected.prediction
+        if self.work.config.conformal:
+            _report_few_errors(self.predictor.calibration, self.work.levels)
+        for part in self.parts:
+            prediction.problems.extend([*part.problems, *part.checked.problems])
+            prediction.notices.extend(part.checked.notices)
         if self.changed:
-            self.checked.notices.append(Problem("constant-training-part", detail={"names": self.changed}))
+            prediction.notices.append(Problem("constant-training-part", detail={"names": self.changed}))
         return self.collected.finish()
 
 
@@ -264,25 +366,6 @@ class Collector:
         if not self._has_forecasts:
             raise make_prediction_error(self.prediction.problems)
         return self.prediction
-
-
-def _forecast_batch(
-    collected: Collector | ReconcilingCollector,
-    checked: DataChecks,
-    predictor: Predictor,
-    part: CheckedSeries,
-    steps: int,
-    levels: Sequence[float],
-    with_samples: bool,
-) -> None:
-    """Forecast the series of one batch, and collect forecasts and problems."""
-    inputs = predictor.prepare(part.block, steps)
-    asked = [0, *levels] if levels else []  # level 0 is the median
-    forecasts, places, problems = forecast_finite(predictor, inputs, steps, asked, with_samples)
-    collected.prediction.problems.extend([*inputs.problems, *problems])
-    if forecasts is not None:
-        made = part.select([inputs.places[place] for place in places])
-        collect_block(collected, checked, made, forecasts, predictor.config.padding_steps)
 
 
 def collect_block(

@@ -1,6 +1,7 @@
 """Series that are forecast together, with their names and newest values in arrays."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import overload
 
 import numpy as np
@@ -45,6 +46,12 @@ class SeriesBlock(Sequence[Series]):
     def select(self, places: Sequence[int] | np.ndarray) -> "SeriesBlock":
         """Select some of them by place, or by a mask."""
         return SeriesBlock(self.panel, self.numbers[places if len(places) else slice(0)])
+
+    def detach(self) -> "SeriesBlock":
+        """Copy them from a panel, so that nothing of its other series is sent to another process with them."""
+        if self._flat is None:
+            return SeriesBlock([replace(series, timestamps=series.calendar) for series in self])
+        return SeriesBlock(self._flat.take(self.numbers))
 
     def split(self, most: int) -> "Iterator[SeriesBlock]":
         """Split them into blocks of at most `most` that follow each other."""

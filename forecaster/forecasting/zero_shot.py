@@ -2,8 +2,10 @@
 
 import datetime
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +14,13 @@ from forecaster.config.schema import Config, Data, MaxAge, Model
 from forecaster.data.series import Series
 from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, UsageError
-from forecaster.forecasting.data_checks import CheckedSeries, DataChecks
+from forecaster.forecasting.data_checks import DataChecks
 from forecaster.forecasting.freshness import measure_freshness
 from forecaster.forecasting.interval_widths import WidthFactors, measure_width_factors
 from forecaster.forecasting.plausibility import Statistics
 from forecaster.forecasting.predict import (
     SERIES_AT_ONCE,
+    BatchForecasts,
     Collector,
     Prediction,
     Receiver,
@@ -35,6 +38,9 @@ from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS
 from forecaster.problems import Problem
 from forecaster.time.gaps import GAP_REPAIRS
 from forecaster.wording import count_of, count_steps
+
+if TYPE_CHECKING:
+    from forecaster.parallel import Parallel
 
 log = logging.getLogger("forecaster")
 
@@ -84,6 +90,7 @@ def predict_zero_shot(
     limits_missing: bool = False,
     now: datetime.datetime | None = None,
     receive: Receiver | None = None,
+    parallel: "Parallel | None" = None,
 ) -> Prediction:
     """Forecast the steps after the newest timestamp of each series that a config names, with no training on them.
 
@@ -95,6 +102,7 @@ def predict_zero_shot(
         limits_missing: whether series of which more than a tenth is missing are left out.
         now: the time to which ages are counted, with its zone; the present where None.
         receive: takes the forecasts of each batch of series, which are then not in the result.
+        parallel: the processes that forecast batches of series at the same time; this one alone where None.
 
     Raises:
         DataError: the data cannot be read, no series passes the checks and is long enough, or a series of a
@@ -122,12 +130,66 @@ def predict_zero_shot(
     plain = Collector(Prediction([], [], [], checked.notices, freshness), receive)
     reconciles = is_reconciled(config)
     collected = _reconcile(plain, checked, selected.block, config, data, steps, levels) if reconciles else plain
-    paths = config.forecast.samples if reconciles else 0
+    work = _Work(data, steps, levels, widths, limits_missing, config.forecast.samples if reconciles else 0)
     at_once = max(1, min(SERIES_AT_ONCE, _STEPS_AT_ONCE // steps))
-    for part in selected.split(at_once):
-        _forecast_batch(collected, checked, part, data, steps, levels, widths, limits_missing, paths)
+    parts, blocks = [*selected.split(at_once)], (part.block for part in selected.split(at_once))
+    for part, found in zip(parts, _forecast_batches(blocks, work, parallel), strict=True):
+        collected.prediction.problems.extend(found.problems)
+        if found.forecasts is not None:
+            collect_block(collected, checked, part.select(found.places), found.forecasts)
     collected.prediction.problems.extend(checked.problems)
     return collected.finish()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the forecasts of all batches have in common; it is sent to other processes.
+
+    Attributes:
+        paths: sample paths of each series; 0 for none.
+    """
+
+    data: Data
+    steps: int
+    levels: Sequence[float]
+    widths: WidthFactors
+    limits_missing: bool
+    paths: int
+
+    def forecast(self, block: SeriesBlock, received: Sequence[int] = ()) -> BatchForecasts:
+        """Forecast the series of a batch."""
+        data, widths, where = self.data, self.widths, name_source(self.data.path)
+        windows = take_windows(block, data)  # (series, steps)
+        refusals = _find_refusals(block, windows, where, data, self.limits_missing)
+        places = np.array([place for place in range(len(windows)) if place not in refusals], int)
+        problems = [*refusals.values()]
+        if not len(places):
+            return BatchForecasts(None, [], problems)
+        kept = block.select(places)
+        forecasts = forecast_windows(kept, windows[places], data, self.steps, self.levels, widths)
+        if self.paths:
+            forecasts = draw_zero_shot_paths(forecasts, windows[places], data, self.paths, widths)
+        values = np.stack([forecasts.mean, *forecasts.quantiles.values()])  # (1 + quantiles, series, steps)
+        finite = np.isfinite(values).all(axis=2).all(axis=0)  # (series,)
+        problems += [_report_size(series, where, data) for series in kept.select(~finite)]
+        if not finite.any():
+            return BatchForecasts(None, [], problems)
+        return BatchForecasts(forecasts.select(np.flatnonzero(finite)), places[finite].tolist(), problems)
+
+
+def _forecast_batches(
+    blocks: Iterator[SeriesBlock], work: _Work, parallel: "Parallel | None"
+) -> Iterator[BatchForecasts]:
+    """Forecast batches of series, in this process or in several, in their order.
+
+    Raises:
+        Interrupted: a signal was received.
+        ForecasterError: one of the processes was ended from outside.
+    """
+    if parallel is None:
+        return map(work.forecast, blocks)
+    tasks = (block.detach() for block in blocks)
+    return parallel.iterate_in_order(work.forecast, tasks, None, "killed-forecast")
 
 
 def _reconcile(
@@ -143,36 +205,6 @@ def _reconcile(
     refuse_incomplete(panel, checked.problems)
     reconciler = fit_zero_shot_reconciler(panel, config, data, steps)
     return collect_hierarchy(collected, reconciler, panel, levels, False)
-
-
-def _forecast_batch(
-    collected: Collector | ReconcilingCollector,
-    checked: DataChecks,
-    part: CheckedSeries,
-    data: Data,
-    steps: int,
-    levels: Sequence[float],
-    widths: WidthFactors,
-    limits_missing: bool,
-    paths: int,
-) -> None:
-    """Forecast the series of one batch, with a number of sample paths, and collect forecasts and problems."""
-    where, problems = name_source(data.path), collected.prediction.problems
-    windows = take_windows(part.block, data)  # (series, steps)
-    refusals = _find_refusals(part.block, windows, where, data, limits_missing)
-    problems.extend(refusals.values())
-    places = [place for place in range(len(windows)) if place not in refusals]
-    if not places:
-        return
-    kept = part.select(places)
-    forecasts = forecast_windows(kept.block, windows[places], data, steps, levels, widths)
-    if paths:
-        forecasts = draw_zero_shot_paths(forecasts, windows[places], data, paths, widths)
-    values = np.stack([forecasts.mean, *forecasts.quantiles.values()])  # (1 + quantiles, series, steps)
-    finite = np.isfinite(values).all(axis=2).all(axis=0)  # (series,)
-    problems.extend(_report_size(series, where, data) for series in kept.block.select(~finite))
-    if finite.any():
-        collect_block(collected, checked, kept.select(finite), forecasts.select(np.flatnonzero(finite)))
 
 
 def choose_horizon(season: int) -> int:

@@ -312,6 +312,11 @@ RUNS: Mapping[str, Message] = {
     "no-finished-trial": Message(
         "no trial completed, so there is no best config; {outcomes}", "Every trial of a search failed."
     ),
+    "killed-forecast": Message(
+        "a process that forecast some of the series was killed, perhaps because memory ran out: nothing was written; "
+        "run the command again with a smaller --jobs",
+        "The system ended a process of `forecast predict --jobs`.",
+    ),
     "killed-process": Message(
         "a process that trained one of the networks was killed, perhaps because memory ran out; resume with the "
         "same command, --resume and a smaller ensemble.processes",

@@ -25,6 +25,7 @@ from forecaster.hosts import Hosts
 from forecaster.models import Network
 from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
+from forecaster.parallel import run_in_processes
 from forecaster.preprocessing.missing_codes import report_missing_codes
 from forecaster.preprocessing.plan import Plan, join_parts
 from forecaster.preprocessing.read_data import hash_data
@@ -59,7 +60,6 @@ from forecaster.training.artifacts import (
 from forecaster.training.build import compute_zero_shot_table, load_initial_weights, prepare_trainer
 from forecaster.training.export import trace_network
 from forecaster.training.gradient_exchange import Exchange, open_exchange
-from forecaster.training.processes import run_in_processes
 from forecaster.training.progress import ProgressLogger
 from forecaster.training.step import ZeroShotTable, keep_step
 from forecaster.training.trainer import Course, Epoch, Trainer

@@ -6,8 +6,8 @@ import signal
 import time
 
 from forecaster.errors import DataError, Interrupted
+from forecaster.parallel import run_in_processes
 from forecaster.problems import Problem
-from forecaster.training.processes import run_in_processes
 from forecaster.workers import Workers
 from tests.helpers import jobs
 

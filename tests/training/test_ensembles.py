@@ -20,10 +20,10 @@ from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import NegativeBinomial, Normal, Point, Samples
 from forecaster.forecasting.predictive_distribution import EnsembleDistribution, NetworkDistribution
 from forecaster.forecasting.predictor import Predictor
+from forecaster.parallel import run_in_processes
 from forecaster.preprocessing.saved_preprocessing import Preprocessing
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.problems import Problem
-from forecaster.training.processes import run_in_processes
 from tests.helpers import jobs
 from tests.helpers.command import TINY, write_hourly_csv
 from tests.helpers.fake_network import Fake
