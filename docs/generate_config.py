@@ -20,6 +20,7 @@ EXAMPLES: dict[str, str] = {
     "data.time": "[year, month, day]",
     "data.target": "[load, price]",
     "data.series": "[state, store]",
+    "data.where": "{region: north}",
     "data.hierarchy": "[state, store]",
     "data.layout": "rows",
     "data.skip": "1",

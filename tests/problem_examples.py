@@ -70,6 +70,7 @@ _EXAMPLES = [
     Problem("empty-file", "power.csv"),
     Problem("only-header", "power.csv"),
     Problem("no-rows", "power.csv"),
+    Problem("no-rows-kept", "sales.csv", detail={"asked": ["region is 'nort'"], "found": ["region: 'north', 'west'"]}),
     Problem("duplicate-column", "power.csv:1", detail={"name": "load"}),
     Problem("ragged-row", "power.csv:7", detail={"found": 3, "expected": 2, "others": 1, "mark": "comma"}),
     Problem(
@@ -1422,6 +1423,9 @@ _EXAMPLES = [
     Problem("jobs-as-config", "jobs.yaml", detail={"jobs": "jobs.yaml"}),
     Problem("not-a-store-url", "jobs.yaml:2:1", "store", detail={"path": "forecasts.db"}),
     Problem("duplicate-job", "jobs.yaml:5:6", "jobs.1.name", detail={"name": "north", "other": "jobs.yaml:4:5"}),
+    Problem("groups-of-pattern", "jobs.yaml:4:5", "jobs[0].for_each", detail={"pattern": "in/*.csv"}),
+    Problem("no-groups", "sales.csv", "region"),
+    Problem("too-many-groups", "sales.csv", "price", detail={"groups": 20_000, "limit": 10_000}),
     Problem("job-without-data", "jobs.yaml:4:5", "jobs.0", detail={"job": "north"}),
     Problem("job-without-output", "jobs.yaml:4:5", "jobs.0", detail={"job": "north"}),
     Problem("job-needs-store", "jobs.yaml:6:5", "jobs.0.fail_on_drift"),

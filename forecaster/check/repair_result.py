@@ -43,7 +43,7 @@ class RepairResult:
         from forecaster.data.read_tables import read_cells  # noqa: PLC0415  with pandas
 
         request = build_data_request(self.loaded.config)
-        return read_cells(request.paths, request.dialect)
+        return read_cells(request.paths, request.dialect, request.reading.where)
 
     def accepts(self, repair: Mapping[str, Any]) -> bool:
         """Whether a training accepts the CSV with a further repair."""

@@ -57,7 +57,7 @@ def repair_config(loaded: LoadedConfig) -> RepairResult:
         request = build_data_request(loaded.config)
         try:
             if table is None:
-                table = read_cells(request.paths, request.dialect)
+                table = read_cells(request.paths, request.dialect, request.reading.where)
                 known = find_known_columns(table.columns, request.reading)
                 loaded = apply_repairs(loaded, [{f"data.{key}": name for key, name in known.items()}])
             return RepairResult(loaded, _merge_same_cells(findings.values()), read(table, loaded), table)

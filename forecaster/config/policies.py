@@ -12,7 +12,7 @@ from forecaster.problems import Problem
 POLICIES = (
     *(f"data.{name}" for name in ("gaps", "max_gap", "late", "last_bar", "duplicates", "invalid_values", "na_values")),
     *(f"data.{name}" for name in ("tolerance", "holidays", "skip", "encoding", "delimiter", "decimal", "thousands")),
-    *(f"data.{name}" for name in ("header", "unit", "comment", "date_order", "time_format")),
+    *(f"data.{name}" for name in ("header", "unit", "comment", "date_order", "time_format", "where")),
     *(f"checks.{name}" for name in Checks.model_fields),
     "forecast.reconcile",
 )

@@ -89,6 +89,13 @@ def _check_names(value: object) -> object:
     return value if isinstance(value, str) else tuple(named)
 
 
+def _check_cells(value: object) -> object:
+    cells = value if isinstance(value, list | tuple) else [value]
+    if not cells or any(isinstance(cell, bool) or not isinstance(cell, int | str) for cell in cells):
+        raise InvalidValue('a cell of the column as it is written, or a list of cells; "1.0", "no" need quotes')
+    return tuple(str(cell).strip() for cell in cells)
+
+
 def _check_delimiter(value: object) -> object:
     if value in ("auto", "tab"):  # which may be a list
         return "\t" if value == "tab" else value
@@ -116,6 +123,11 @@ Paths = Annotated[
 ]
 Names = Annotated[
     str | tuple[str, ...], PlainValidator(_check_names, json_schema_input_type=Text | list[Text]), _AsItIs
+]
+Cells = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_check_cells, json_schema_input_type=Text | int | list[Text | int]),
+    _AsItIs,
 ]
 Delimiter = Annotated[str, PlainValidator(_check_delimiter, json_schema_input_type=str)]
 Header = Annotated[bool | int | str, PlainValidator(_check_header, json_schema_input_type=bool | int | Literal["auto"])]
@@ -254,6 +266,9 @@ class Data(Section):
         description='column to forecast; a list, or "*" for all columns: one series each; auto: the only numeric one',
     )
     series: Names | None = Field(None, description="id column, where one file holds several series; or a list")
+    where: dict[Text, Cells] | None = Field(
+        None, description="rows that are read: {region: north}, or {region: [north, west], kind: food}; null: all"
+    )
     hierarchy: tuple[Text | tuple[Text, ...], ...] | None = Field(
         None,
         description="id columns from the top down: [region, shop] adds the sums of regions and the total; or one list "

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,6 +84,7 @@ class Reading:
         late: what happens where the newest steps are missing; None where `gaps` decides.
         allows_longer_step: whether rows that are all of a longer step than the stated one may be filled between.
         way: how timestamps are written, as `timestamp_formats` names it; None where the column decides.
+        where: the cells of columns with which a row is read; all rows where there are none.
     """
 
     time: str | Sequence[str] | None = AUTO
@@ -103,6 +104,7 @@ class Reading:
     late: Late | None = None
     allows_longer_step: bool = False
     way: str | None = None
+    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], domains: Sequence[Domain] = ()) -> "Reading":
@@ -117,6 +119,7 @@ class Reading:
             columns=(*covariates["past"], *covariates["future"]),
             categorical=covariates["categorical"],
             late=data["late"] and Late(**data["late"]),
+            where=data["where"] or {},
         )
 
     @property

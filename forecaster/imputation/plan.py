@@ -105,7 +105,7 @@ def plan_gaps(loaded: LoadedConfig, levels: Sequence[float] | None = None) -> Ga
     if problems := [*loaded.problems, *_find_config_problems(loaded, levels_used)]:
         raise ConfigError(problems)
     request = build_data_request(loaded.config)
-    table = write_records(read_cells(request.paths, request.dialect))
+    table = write_records(read_cells(request.paths, request.dialect, request.reading.where))
     check_columns(table, levels_to_probabilities(levels_used), loaded.config.forecast.columns)
     (series,) = parse_series(table, dataclasses.replace(request.reading, gaps="mask"))
     if isinstance(series.time, tuple):

@@ -11,7 +11,7 @@ from forecaster.config import LoadedConfig, load_config
 from forecaster.config.reader import find_nearest_name
 from forecaster.config.schema import MaxAge
 from forecaster.engine import Engine
-from forecaster.errors import UsageError
+from forecaster.errors import Stop, UsageError
 from forecaster.jobs.schema import Keep, Retrain
 from forecaster.problems import Problem
 from forecaster.shard import Shard
@@ -23,7 +23,7 @@ class Job:
 
     Attributes:
         name: unique in the jobs file.
-        group: the name of its entry, which other files of the same pattern share.
+        group: the name of its entry, which other files of the same pattern, or groups of the same data, share.
         index: the place of its entry in the jobs file, from 0.
         where: the position of its entry, `file:line:column`.
         data: the files or patterns that are read together; empty: the data that the config or the run names.
@@ -34,6 +34,7 @@ class Job:
         ping: a URL, or `$NAME` of an environment variable that holds one.
         fail_above: the largest error by metric.
         problems: of its config, with which it fails.
+        failure: why the groups of its data are not known, with which it fails.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Job:
     fail_above: Mapping[str, float] = field(default_factory=dict)
     fail_on_drift: bool = False
     problems: tuple[Problem, ...] = ()
+    failure: Stop | None = None
 
     @property
     def trains(self) -> bool:

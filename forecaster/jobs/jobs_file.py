@@ -1,5 +1,6 @@
 """A jobs file -> the jobs that it describes, one for each file of a pattern; every problem with its position."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,8 +13,9 @@ from forecaster.config.error_messages import validate_values
 from forecaster.config.reader import read_document, report_missing_file
 from forecaster.durations import parse_duration
 from forecaster.engine import Engine
-from forecaster.errors import ConfigError
+from forecaster.errors import ConfigError, Stop
 from forecaster.jobs.conflicts import find_config_problems, find_conflicts
+from forecaster.jobs.groups import list_groups
 from forecaster.jobs.job import Job, LoadedJobs
 from forecaster.jobs.schema import LONGEST_NAME, JobEntry, JobsFile, merge_options, parse_size
 from forecaster.problems import Problem, format_yaml
@@ -89,13 +91,23 @@ def _list_own(job: Job, problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 
 def _resolve_entry(entry: JobEntry, index: int, where: str, base: Path) -> Iterator[Job]:
-    """List the jobs of an entry: one for each file that its pattern matches, or itself."""
+    """List the jobs of an entry: one for each file that its pattern matches, for each group of its data, or itself."""
     named = (entry.data,) if isinstance(entry.data, str) else entry.data or ()
     data = tuple(make_path_absolute(each.replace("{name}", entry.name), base) for each in named)
     matches = find_matches(data[0]) if isinstance(entry.data, str) and is_pattern(data[0]) else []
+    whole = _build_job(entry, entry.name, data, index, where, base)
+    if entry.for_each is not None:
+        groups = list_groups(whole, entry.for_each)
+        if isinstance(groups, Stop):
+            return iter([replace(whole, failure=groups)])
+        made = (
+            (_build_job(entry, _clean(f"{entry.name}-{cell}"), data, index, where, base), rows)
+            for cell, rows in groups.items()
+        )
+        return (replace(job, overrides=(*job.overrides, f"data.where={json.dumps(rows)}")) for job, rows in made)
     if matches:
         return (_build_job(entry, name_job(Path(each)), (each,), index, where, base) for each in matches)
-    return iter([_build_job(entry, entry.name, data, index, where, base)])
+    return iter([whole])
 
 
 def _build_job(entry: JobEntry, name: str, data: tuple[str, ...], index: int, where: str, base: Path) -> Job:
@@ -137,7 +149,12 @@ def name_job(file: Path) -> str:
     name = file.name
     while (suffix := Path(name).suffix.lower()) in _SUFFIXES:
         name = name[: -len(suffix)]
-    return re.sub(r"[^\w.-]+", "-", name).strip("-._")[:LONGEST_NAME] or "data"
+    return _clean(name)
+
+
+def _clean(text: str) -> str:
+    """Write a text in the letters that a name has."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-._")[:LONGEST_NAME] or "data"
 
 
 def _find_notes(jobs: Sequence[Job]) -> Iterator[Problem]:

@@ -122,6 +122,8 @@ def plan_job(
         force: whether every step is due, whatever is done already.
         finished: the names of steps that this attempt has finished, which are not due again.
     """
+    if job.failure is not None:
+        return JobPlan(job, error=job.failure)
     if job.problems:
         return JobPlan(job, error=ConfigError(list(job.problems)))
     planner = _Planner(job, state, now)

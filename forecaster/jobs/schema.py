@@ -137,6 +137,11 @@ class JobOptions(Section):
         description="CSV or Parquet file; a list of files that are read together; a pattern such as in/*.csv: one job "
         "for each file; null: the data that the config names",
     )
+    for_each: Text | None = Field(
+        None,
+        description="column of the data: one job, and so one run, for each of its cells, which reads the rows of it; "
+        "null: one job",
+    )
     config: Path | None = Field(
         None, description="YAML config of the training; null: settings are chosen for the data, then those of the run"
     )

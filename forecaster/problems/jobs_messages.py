@@ -25,6 +25,15 @@ JOBS: Mapping[str, Message] = {
         "{name} is the name of another job, too: {other}; rename one",
         "Names of jobs, and of the files of a pattern, differ.",
     ),
+    "groups-of-pattern": Message(
+        "a pattern of files, {pattern}, has a job for each file; name one file, or list those that are read together",
+        "`for_each` needs data that are read together.",
+    ),
+    "no-groups": Message("every cell is empty, so there is no group", "The column of `for_each` has no cells."),
+    "too-many-groups": Message(
+        "{groups:,} different cells, each of which would be a job; expected at most {limit:,}; is it another column?",
+        "The column of `for_each` has very many cells.",
+    ),
     "job-without-data": Message(
         "the job {job} has no data; add data: {job}.csv, or a config that names data, or the run of an earlier "
         "training",

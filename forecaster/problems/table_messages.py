@@ -73,6 +73,9 @@ FILES: Mapping[str, Message] = {
     "empty-file": Message("the file is empty; expected a header and rows", "The file holds no line."),
     "only-header": Message("only a header; expected rows below it", "The CSV has no row below its header."),
     "no-rows": Message("no rows; expected at least one", "The file or the query gives no row."),
+    "no-rows-kept": Message(
+        "no row in which {asked:and}; there are {found:and}", "`data.where` leaves no row of the file."
+    ),
     "duplicate-column": Message("the column {name!r} is named twice; rename one", "Two columns have the same name."),
     "ragged-row": Message(
         _RAGGED + "put quotes around a cell that holds a {mark}; if the header is in another line, name it, as with "

@@ -168,7 +168,19 @@ def test_anything_that_needs_a_decision_is_left_to_the_other_reader(tmp_path: Pa
 
 
 def test_every_key_of_the_data_is_looked_at_or_changes_nothing_in_a_plain_file():
-    looked_at = {"path", "query", "time", "target", "series", "layout", "covariates", "frequency", "minimum", "maximum"}
+    looked_at = {
+        "path",
+        "query",
+        "time",
+        "target",
+        "series",
+        "where",
+        "layout",
+        "covariates",
+        "frequency",
+        "minimum",
+        "maximum",
+    }
     looked_at |= {"weekmask", "holidays", "tolerance", "timezone", "time_format", "last_bar", "na_values"}
     of_missing_or_duplicate_rows = {"gaps", "max_gap", "late", "duplicates", "invalid_values", "date_order"}
     after_reading = {"season", "calendar", "transform", "difference", "hierarchy"}
@@ -177,7 +189,7 @@ def test_every_key_of_the_data_is_looked_at_or_changes_nothing_in_a_plain_file()
     # Of what is read, these may differ from the default; another new one leaves the file to the other reader.
     assert {field.name for field in dataclasses.fields(Reading)} == {
         *("time", "target", "frequency", "gaps", "duplicates", "domains", "series", "static", "rules", "way", "late"),
-        *("invalid_values", "na_values", "columns", "categorical", "layout", "allows_longer_step"),
+        *("invalid_values", "na_values", "columns", "categorical", "layout", "allows_longer_step", "where"),
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -10,6 +11,7 @@ import pytest
 from forecaster.config import load_config
 from forecaster.errors import ConfigError, UsageError
 from forecaster.jobs.jobs_file import build_json_schema, is_jobs_file, load_jobs, name_job
+from forecaster.jobs.plan import plan_job
 from forecaster.jobs.schema import parse_size
 from tests.helpers.command import TINY
 
@@ -374,3 +376,60 @@ def test_the_schema_accepts_what_is_loaded(tmp_path):
     load(tmp_path, json.dumps(document))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"jobs": [{"name": "a", "dataa": "a.csv"}]}, schema)
+
+
+SALES = "month,region,shop,sales\n" + "".join(
+    f"2020-0{month}-01,{region},{shop},{month}\n"
+    for region in ("north", "south/east", "", " 07 ")
+    for shop in ("a", "b")
+    for month in range(1, 8)
+)
+GROUPED = """\
+store: null
+jobs:
+  - {name: sales, data: sales.csv, for_each: region, output: "out/{name}.csv", set: {data.series: shop}}
+"""
+
+
+def test_each_group_of_a_column_is_a_job_that_reads_its_rows(tmp_path):
+    (tmp_path / "sales.csv").write_text(SALES)
+    jobs = load(tmp_path, GROUPED).jobs
+    assert [(job.name, job.group, job.run.name) for job in jobs] == [
+        (name, "sales", name) for name in ("sales-north", "sales-south-east", "sales-07")
+    ]
+    assert [job.overrides[-1] for job in jobs] == [
+        f'data.where={{"region": ["{cell}"]}}' for cell in ("north", "south/east", "07")
+    ]
+    assert jobs[0].output == tmp_path / "out/sales-north.csv"
+
+
+def test_groups_are_those_of_the_rows_that_the_config_reads(tmp_path):
+    (tmp_path / "sales.csv").write_text(SALES)
+    text = TINY.replace("path: load.csv", "path: sales.csv, where: {shop: a, region: [north, '07']}")
+    assert text != TINY
+    (tmp_path / "sales.yaml").write_text(text)
+    text = "store: null\njobs: [{name: s, config: sales.yaml, for_each: region, output: 'o/{name}.csv'}]"
+    jobs = load(tmp_path, text).jobs
+    assert [json.loads(job.overrides[-1].partition("=")[2]) for job in jobs] == [
+        {"shop": ["a"], "region": ["north"]},
+        {"shop": ["a"], "region": ["07"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [(None, "no-such-file"), (SALES.replace("region", "area"), "no-such-column"), ("", "empty-file")]
+)
+def test_groups_that_cannot_be_read_fail_in_one_job(tmp_path, data, code):
+    if data is not None:
+        (tmp_path / "sales.csv").write_text(data)
+    (job,) = load(tmp_path, GROUPED).jobs
+    assert job.name == "sales"
+    plan = plan_job(job, {}, datetime.now(UTC), has_store=False)
+    assert [problem.code for problem in plan.error.problems] == [code]
+
+
+def test_groups_need_different_names_and_one_source(tmp_path):
+    (tmp_path / "sales.csv").write_text(SALES.replace(" 07 ", "south east"))
+    assert find_problems(tmp_path, GROUPED) == [("3:36", "jobs.0.for_each", "duplicate-job")]
+    text = GROUPED.replace("sales.csv", "'in/*.csv'")
+    assert find_problems(tmp_path, text, "in/a.csv") == [("3:37", "jobs.0.for_each", "groups-of-pattern")]

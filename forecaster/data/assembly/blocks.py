@@ -164,16 +164,18 @@ def _number_blocks(
         line += len(columns)
 
 
-def decode_rows(blocks: Iterable[CsvBlock | StoredBlock], layout: TypedLayout) -> Rows:
-    """Build the rows of typed columns; raise `NotPlain` for what only the text path reads."""
+def decode_rows(blocks: Iterable[CsvBlock | StoredBlock], layout: TypedLayout) -> Rows | None:
+    """Build the rows of typed columns, None where none is kept; raise `NotPlain` for what only the text path reads."""
     import pyarrow as pa  # noqa: PLC0415  which is there where a layout is
 
     tables, lines = [], []
     try:
         for block in blocks:
-            tables.append(block.decode(layout))
-            lines.append(np.arange(block.line, block.line + len(tables[-1])))
+            table, kept = layout.keep_rows(block.decode(layout))
+            tables.append(table)
+            lines.append(block.line + kept)
             places = block.places  # in the last block those of all files
-        return layout.build_rows(pa.concat_tables(tables), places, np.concatenate(lines))
+        whole = pa.concat_tables(tables)
+        return layout.build_rows(whole, places, np.concatenate(lines)) if len(whole) else None
     except pa.ArrowException:
         raise NotPlain from None

@@ -55,6 +55,7 @@ from forecaster.wording import KEPT, format_timestamp, format_timestamps, name_d
 
 def parse_rows(table: Table, reading: Reading, roles: ColumnRoles | None = None) -> Rows:
     """Build the rows of a table of text, with problems of cells; raise `DataError` where roles or marks are unclear."""
+    table = table.require_rows(reading.where)
     if reading.layout == DATES:
         table, reading = turn_dates(table, reading)
         roles = None

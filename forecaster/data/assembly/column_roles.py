@@ -67,9 +67,9 @@ def find_roles(table: Table, reading: Reading) -> ColumnRoles:
         case None:
             targets: tuple[str, ...] = ()
         case "auto":
-            targets = (find_target(table, named, reading.na_values),)
+            targets = (find_target(table, [*named, *reading.where], reading.na_values),)
         case "*":
-            targets = tuple(find_every_target(table, named, reading.na_values))
+            targets = tuple(find_every_target(table, [*named, *reading.where], reading.na_values))
         case str(name):
             targets = (name,)
         case several:

@@ -114,7 +114,8 @@ def _parse_head(head: Table, roles: ColumnRoles, reading: Reading) -> Rows:
         raise DataError(Problem("too-large-for-encoding", head.path))
     if reading.layout != COLUMNS:
         raise DataError(Problem("too-large-for-layout", head.path))
-    rows = parse_rows(head, replace(reading, rules=AS_WRITTEN), roles)
+    kept = head.keep_rows(reading.where)  # rows that are read may all be below the head
+    rows = parse_rows(kept if len(kept) else head, replace(reading, rules=AS_WRITTEN, where={}), roles)
     if rows.issues.stop or FILE in rows.issues.problems:
         raise DataError(rows.list_problems())
     return rows
@@ -138,14 +139,23 @@ def _build_rows(blocks: Blocks, head: Table, roles: ColumnRoles, reading: Readin
     layout = None
     with suppress(*refused):
         layout = find_layout(head, head.dialect, roles, reading)
+    are_none = True
     for block in blocks.read(()):
         rows = None
         if layout is not None:
             with suppress(*refused):
                 rows = decode_rows([block], layout)
+                if rows is None:
+                    continue
         if rows is None:
-            rows = parse_rows(replace(block.to_text(), dialect=head.dialect), reading, roles)
+            table = replace(block.to_text(), dialect=head.dialect).keep_rows(reading.where)
+            if not len(table):
+                continue
+            rows = parse_rows(table, replace(reading, where={}), roles)
+        are_none = False
         yield replace(rows, places=block.places)
+    if are_none:
+        head.require_rows(reading.where)
 
 
 class _RowSpool:

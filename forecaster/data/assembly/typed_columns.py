@@ -6,6 +6,7 @@ left to the text path.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,30 @@ class TypedLayout:
     roles: ColumnRoles
     reading: Reading
     types: dict[str, "pa.DataType"]
+
+    def keep_rows(self, table: "pa.Table") -> tuple["pa.Table", np.ndarray]:
+        """Keep the rows that `where` asks for, and return the numbers of them, (rows,) from 0."""
+        where, numbers = self.reading.where, np.arange(len(table))
+        if not where:
+            return table, numbers
+        import pyarrow as pa  # noqa: PLC0415
+        from pyarrow import compute  # noqa: PLC0415
+
+        kept = np.ones(len(table), bool)
+        for name, cells in where.items():
+            texts = compute.utf8_trim_whitespace(table[name].cast(pa.string()))
+            kept &= compute.is_in(texts, value_set=pa.array(cells, pa.string())).to_numpy()
+        found = table.filter(pa.array(kept)).drop_columns([name for name in where if name not in self.read])
+        # Texts are numbered again, by those that are left.
+        kinds = {name: found[name].type for name in found.column_names}
+        texts = {name: found[name].cast(pa.string()) for name, kind in kinds.items() if pa.types.is_dictionary(kind)}
+        columns = {name: texts[name].dictionary_encode() if name in texts else found[name] for name in kinds}
+        return pa.table(columns), numbers[kept]
+
+    @property
+    def read(self) -> set[str]:
+        """The columns that rows are built from."""
+        return {*chain(*self.roles[:3]), *self.reading.static, *self.reading.columns}
 
     def build_rows(self, table: "pa.Table", places: Places, lines: np.ndarray) -> Rows:
         """Build the rows of converted columns; raise `NotPlain` for a cell that is text or a problem."""
@@ -83,6 +108,8 @@ def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Read
         types[name] = pa.timestamp("us") if iso else pa.int64() if whole else texts
     types |= dict.fromkeys(roles.targets, pa.float64())
     require_plain(len(types) == sum(map(len, roles)) + len({*reading.columns, *reading.static}))
+    types |= {name: texts for name in reading.where if name not in types}
+    require_plain(all(types[name] == texts for name in reading.where))
     return TypedLayout(replace(head, dialect=marks), roles, reading, types)
 
 

@@ -78,7 +78,7 @@ def _hold_columns(
     blocks: Blocks, roles: ColumnRoles, reading: Reading, most: int
 ) -> tuple[list[StoredBlock], Blocks | None]:
     """Take the blocks of the columns that are read up to `most` bytes; and all blocks, where there are more."""
-    rest = blocks.read(list(dict.fromkeys((*chain(*roles[:3]), *reading.static, *reading.columns))))
+    rest = blocks.read(list(dict.fromkeys((*chain(*roles[:3]), *reading.static, *reading.columns, *reading.where))))
     held, are_all = _hold_blocks(rest, most)
     return held, None if are_all else blocks._replace(read=lambda _: chain(held, rest))
 
@@ -94,9 +94,10 @@ def build_held_rows(head: Table, held: Sequence[StoredBlock], roles: ColumnRoles
     """Build the rows of all blocks of a source with such a head."""
     try:
         stated = replace(USUAL, unit=head.dialect.unit)
-        return decode_rows(held, find_layout(head, stated, roles, reading))
+        rows = decode_rows(held, find_layout(head, stated, roles, reading))
     except NotPlain:
-        return parse_rows(replace(_join(held).to_text(), dialect=head.dialect), reading, roles)
+        rows = None
+    return rows or parse_rows(replace(_join(held).to_text(), dialect=head.dialect), reading, roles)
 
 
 def read_typed_table(source: Source, dialect: Dialect) -> Table:

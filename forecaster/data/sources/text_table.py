@@ -64,6 +64,30 @@ class Table:
         if problems := [Problem("no-such-column", where, detail=detail) for detail in details]:
             raise DataError(problems)
 
+    def keep_rows(self, where: Mapping[str, Sequence[str]]) -> "Table":
+        """Keep the rows whose cells are among those of each column; raise `DataError` where a column is absent."""
+        if not where:
+            return self
+        self.require([*where])
+        kept = np.ones(len(self), bool)
+        for name, cells in where.items():
+            kept &= self.columns[name].isin(cells).to_numpy()
+        columns = {name: cells[kept].reset_index(drop=True) for name, cells in self.columns.items()}
+        return replace(self, columns=columns, lines=self.lines[kept], texts=tuple(itertools.compress(self.texts, kept)))
+
+    def require_rows(self, where: Mapping[str, Sequence[str]]) -> "Table":
+        """Keep rows as `keep_rows`; raise `DataError` where none is left, with cells that there are."""
+        kept = self.keep_rows(where)
+        if not len(kept):
+            found = {name: self.columns[name].unique()[:KEPT].tolist() for name in where}
+            asked = [f"{name} is {' or '.join(map(repr, cells))}" for name, cells in where.items()]
+            detail = {
+                "asked": asked,
+                "found": [f"{name}: {', '.join(map(repr, each))}" for name, each in found.items()],
+            }
+            raise DataError(Problem("no-rows-kept", self.path, detail=detail))
+        return kept
+
 
 def read_table(source: Source, dialect: Dialect = UNKNOWN) -> Table:
     """Read a CSV, or several that share a header, without interpreting a cell; blank lines do not count.
