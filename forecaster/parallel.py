@@ -14,6 +14,7 @@ from forecaster.workers import Ended
 
 _POLL_SECONDS = 0.1
 _AHEAD = 4  # tasks for each process that are begun before the result of the oldest is taken
+_ALL = 1_000_000  # tasks, more than there are
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -92,7 +93,7 @@ class Parallel:
 
 def run_in_processes(
     work: Callable[[Job, Sequence[int]], Result],
-    jobs: Sequence[Job],
+    jobs: Iterable[Job],
     processes: int | None,
     received: Sequence[int],
     engine: Engine | None = None,
@@ -109,7 +110,7 @@ def run_in_processes(
         ForecasterError: what a job raised; or one of the processes was ended from outside.
     """
     parallel, codes = Parallel(engine or Engine(), processes, received), ("killed-process", "interrupted-trainings")
-    return [*parallel.iterate_in_order(work, jobs, shared, *codes, ahead=len(jobs))]
+    return [*parallel.iterate_in_order(work, jobs, shared, *codes, ahead=_ALL)]
 
 
 def _run(

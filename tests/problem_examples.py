@@ -853,6 +853,20 @@ _EXAMPLES = [
     ),
     Problem("sign-flipped-twice", "power.yaml:4:3", "training.sign_flip", repairs=({"training.sign_flip": False},)),
     Problem(
+        "shards-of-one-series",
+        "power.yaml:4:3",
+        "ensemble.vary",
+        repairs=({"ensemble.vary": "seed"}, {"ensemble.vary": "window"}),
+    ),
+    Problem("shards-with-embedding", "shops.yaml:5:3", "model.embedding", repairs=({"model.embedding": 0},)),
+    Problem(
+        "more-shards-than-series",
+        "shops.yaml:6:3",
+        "ensemble.size",
+        detail={"size": 5, "groups": 3},
+        repairs=({"ensemble.size": 3},),
+    ),
+    Problem(
         "start-without-pretrained",
         "power.yaml:4:3",
         "ensemble.vary",

@@ -361,6 +361,10 @@ def _check_ensemble(config: Config) -> Iterator[KeyProblem]:
         yield _conflict("training.sign_flip", "sign-flipped-twice", {"training.sign_flip": False})
     if ensemble.vary == "start" and not config.model.pretrained:
         yield _conflict(path, "start-without-pretrained", {"model.pretrained": True}, *seeds)
+    if ensemble.vary == "shards" and not config.data.several:
+        yield _conflict(path, "shards-of-one-series", *seeds)
+    elif ensemble.vary == "shards" and config.model.embedding:
+        yield _conflict("model.embedding", "shards-with-embedding", {"model.embedding": 0})
     lengths = {member.window.length for member in list_members(config)} if ensemble.vary == "window" else set()
     if ensemble.vary == "window" and len(lengths) < min(2, ensemble.size):
         yield _conflict(path, "window-cannot-be-shorter", {"ensemble.vary": "seed"}, window=config.window.length)

@@ -14,7 +14,8 @@ def list_members(config: Config) -> list[Config]:
     Network k, from 0, has the seed of the config and k more. Over `window` the lengths fall evenly from the whole
     window to half of it; over `loss` the loss of the config comes first, then the others in turn. Over `sign_flip`
     every second network is trained on sign-flipped windows. Over `start` the first half starts from the zero-shot
-    forecast and the others do not, and signs are flipped as over `sign_flip` where the head allows it. A `snapshot` is
+    forecast and the others do not, and signs are flipped as over `sign_flip` where the head allows it. Over `shards`
+    network k is trained on every `size`-th series, beginning with series k. A `snapshot` is
     a cycle of one training: an equal share of its epochs, the rate falling along half a cosine to 0 (Huang 2017,
     eq. 2).
     """

@@ -651,9 +651,9 @@ class Ensemble(Section):
     """Several networks whose forecasts are combined."""
 
     size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(5, description="number of networks; 1: no ensemble")
-    vary: Literal["seed", "window", "loss", "sign_flip", "start", "snapshot"] = Field(
+    vary: Literal["seed", "window", "loss", "sign_flip", "start", "snapshot", "shards"] = Field(
         "seed",
-        description="how the networks differ: seed | window | loss | sign_flip | start | snapshot",
+        description="how the networks differ: seed | window | loss | sign_flip | start | snapshot | shards",
     )
     combine: Literal["median", "mean"] = Field(
         "median", description="how forecasts and quantiles are combined: median | mean"

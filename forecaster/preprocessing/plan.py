@@ -37,6 +37,7 @@ from forecaster.preprocessing.split import Split, split_chronologically
 from forecaster.preprocessing.windows import Starts, combine_observed, compute_window_bounds, select_observed_windows
 from forecaster.problems import Problem, condense_problems
 from forecaster.runs import Version
+from forecaster.shard import Shard
 
 log = logging.getLogger("forecaster")
 
@@ -159,6 +160,14 @@ def join_parts(plan: Plan) -> Plan:
     return replace(plan, config=config, members=replace(members, splits=splits))
 
 
+def select_shard(plan: Plan, shard: Shard) -> Plan:
+    """Select the series of a shard, those that are forecast jointly together; encodings stay those of all series."""
+    count = plan.config.channels
+    groups = np.array(shard.select(range(len(plan.members) // count)))
+    places = (groups[:, None] * count + np.arange(count)).reshape(-1)
+    return replace(plan, members=plan.members.take(places))
+
+
 def restore_plan(version: Version, data: Path | None = None) -> Plan:
     """Restore the plan of a version with its data as it is now, or with other data preprocessed in the same way.
 
@@ -189,7 +198,16 @@ def _resolve_plan(loaded: LoadedConfig, panel: Panel | None) -> Plan:
     if data.hierarchy and len(members) < len(padded):
         names = [name for name in padded.names if name not in set(members.names)]
         raise DataError(Problem("hierarchy-series-left-out", source, detail={"names": names}))
+    _check_shards(loaded, len(members) // resolved.channels)
     return Plan(resolved, members, _collect_vocabulary(resolved, members), _fit_features(resolved, members))
+
+
+def _check_shards(loaded: LoadedConfig, groups: int) -> None:
+    """Refuse more networks than groups of series, where each network is trained on a share of these."""
+    ensemble = loaded.config.ensemble
+    if ensemble is not None and ensemble.vary == "shards" and ensemble.size > groups:
+        detail, repairs = {"size": ensemble.size, "groups": groups}, ({"ensemble.size": groups},)
+        raise ConfigError([loaded.locate_problem("more-shards-than-series", ("ensemble", "size"), detail, repairs)])
 
 
 def _collect_vocabulary(config: Config, members: Sequence[PreparedSeries]) -> Vocabulary | None:

@@ -70,6 +70,11 @@ class PreparedPanel(Sequence[PreparedSeries]):
         """The scaler of each series."""
         return self.scaler.list_rows()
 
+    def take(self, places: np.ndarray) -> "PreparedPanel":
+        """Copy some series with their steps, (series,) places in rising order."""
+        numbers, splits = np.asarray(self.numbers)[places], [self.splits[place] for place in places.tolist()]
+        return PreparedPanel(self.panel.take(numbers), range(len(numbers)), splits, self.scaler.select_rows(places))
+
     def find_timestamps(self, steps: Iterable[int]) -> "list[Timestamp]":
         """Find the timestamp of one step of each series; series of one calendar share an index, which is read once."""
         known: dict[tuple[int, int], Timestamp] = {}

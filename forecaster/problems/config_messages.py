@@ -408,6 +408,18 @@ CONFIGS: Mapping[str, Message] = {
         "half of the networks would start from the zero-shot forecast, which model.pretrained turns on; use {repairs}",
         "The networks of the ensemble start differently.",
     ),
+    "shards-of-one-series": Message(
+        "shards share series among networks; name the columns of several, data.series, or use {repairs}",
+        "The data hold a single series.",
+    ),
+    "shards-with-embedding": Message(
+        "a network that is trained on some of the series has no vectors for the others; use {repairs}",
+        "An embedding of series is trained on all of them.",
+    ),
+    "more-shards-than-series": Message(
+        "{size:# network|# networks} would share {groups:# series|# series}, of which each needs one; use {repairs}",
+        "`ensemble.vary: shards` needs as many series as networks.",
+    ),
     "window-cannot-be-shorter": Message(
         "this network reads no window shorter than {window:# step|# steps}; use {repairs}, or a longer window",
         "The networks of the ensemble read windows of different lengths.",

@@ -27,7 +27,7 @@ from forecaster.models.parameter_counts import count_parameters
 from forecaster.models.weights import dump_weights
 from forecaster.parallel import run_in_processes
 from forecaster.preprocessing.missing_codes import report_missing_codes
-from forecaster.preprocessing.plan import Plan, join_parts
+from forecaster.preprocessing.plan import Plan, join_parts, select_shard
 from forecaster.preprocessing.read_data import hash_data
 from forecaster.problems import Problem, condense_problems
 from forecaster.runs import (
@@ -44,6 +44,7 @@ from forecaster.runs import (
 from forecaster.runs import promote as promote_version
 from forecaster.runs.json_files import encode_json
 from forecaster.runs.promotion import CHALLENGE
+from forecaster.shard import Shard
 from forecaster.training import progress
 from forecaster.training.artifacts import (
     Refit,
@@ -225,7 +226,9 @@ class _Task:
         snapshot: whether it is a cycle of one training, which continues from the previous network.
         resume, warm: as in `train`.
         course: of the network's training, in its refit; None in that training.
-        zero_shot: the forecasts that it starts from, which several networks share; None where it starts from none.
+        zero_shot: the forecasts that it starts from, which several networks share; None where it starts from none,
+            or where they are made of its shard.
+        shard: the series that it is trained on, which have not been selected yet; None for all of its plan.
         exchange: with the other processes that train it.
         observe: as in `train`.
     """
@@ -242,6 +245,11 @@ class _Task:
     zero_shot: ZeroShotTable | None = None
     exchange: Exchange | None = None
     observe: Observer | None = None
+    shard: Shard | None = None
+
+    def select_series(self) -> "_Task":
+        """Select the series of its shard, so that the others are neither sent to another process nor kept in memory."""
+        return self if self.shard is None else replace(self, plan=select_shard(self.plan, self.shard), shard=None)
 
     @property
     def is_writer(self) -> bool:
@@ -289,7 +297,8 @@ def _build_tasks(
     configs = list_members(plan.config)
     if exchange is not None:
         exchange.check_same(encode_json(identity))
-    snapshot = len(configs) > 1 and plan.config.ensemble is not None and plan.config.ensemble.vary == "snapshot"
+    vary = "" if plan.config.ensemble is None or len(configs) == 1 else plan.config.ensemble.vary
+    snapshot, is_sharded = vary == "snapshot", vary == "shards"
     return [
         _Task(
             replace(plan, config=config),
@@ -301,6 +310,7 @@ def _build_tasks(
             resume,
             warm,
             exchange=exchange,
+            shard=Shard(number, len(configs)) if is_sharded else None,
         )
         for number, config in enumerate(configs, 1)
     ]
@@ -324,8 +334,11 @@ def _train_all(
     is_on_cluster = engine is not None and engine.kind == "ray" and len(tasks) > 1 and not tasks[0].snapshot
     if processes > 1 or is_on_cluster:
         alone = [replace(task, observe=None) for task in tasks]
-        train_task = functools.partial(_train_task, alone)  # what the networks share is sent to each process once
         count = None if is_on_cluster and processes == 1 else processes
+        if tasks[0].shard is not None:
+            selected = (task.select_series() for task in alone)
+            return run_in_processes(_train_one, selected, count, received, engine, tasks[0].run)
+        train_task = functools.partial(_train_task, alone)  # what the networks share is sent to each process once
         return run_in_processes(train_task, range(len(tasks)), count, received, engine, tasks[0].run)
     trained: list[TrainedNetwork] = []
     for task in tasks:
@@ -340,6 +353,8 @@ def _train_task(tasks: Sequence[_Task], index: int, received: Sequence[int]) -> 
 
 def _share_zero_shot(tasks: Sequence[_Task]) -> list[_Task]:
     """Add the zero-shot forecasts to networks that start from them, computed once for all windows of a length."""
+    if tasks[0].shard is not None:
+        return [*tasks]
     plans = {task.plan.config.window.length: task.plan for task in tasks if task.plan.config.model.pretrained}
     tables = {
         length: compute_zero_shot_table(join_parts(plan) if tasks[0].is_refit else plan)
@@ -405,6 +420,7 @@ def _train_one(task: _Task, received: Sequence[int], before: bytes | None = None
         received: signals received so far.
         before: the state of the network that a snapshot continues from.
     """
+    task = task.select_series()
     first_choice = task.plan.config.training.epochs if task.snapshot else 1
     described = task.number == 1 and not task.is_refit
     trainer = prepare_trainer(task.plan, first_choice, described, task.course, task.zero_shot, task.exchange)

@@ -128,6 +128,12 @@ def test_snapshots_are_equal_cycles_of_a_cosine():
             "ensemble.vary: half of the networks would start from the zero-shot forecast, which model.pretrained turns",
         ),
         ({"size": 2, "vary": "window"}, {"model": {"segment": 12}}, "reads no window shorter than 24 steps"),
+        ({"size": 2, "vary": "shards"}, {}, "ensemble.vary: shards share series among networks"),
+        (
+            {"size": 2, "vary": "shards"},
+            {"data": {"path": "x.csv", "series": "shop"}, "model": {"embedding": 4}},
+            "model.embedding: a network that is trained on some of the series has no vectors",
+        ),
         ({"size": 5, "vary": "snapshot"}, {}, "training.early_stopping: snapshot trains each cycle to its end"),
         ({"size": 4, "vary": "snapshot"}, {}, "training.epochs: 50 do not divide into 4 cycles"),
         ({"size": 5, "vary": "snapshot", "processes": 2}, {}, "snapshot continues from one network to the next"),
@@ -318,6 +324,48 @@ def test_one_run_holds_all_networks_and_forecasts_once(forecast, in_turn):
     result = forecast("predict", "runs/two", cwd=in_turn)
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) == 7
+
+
+def write_shops(path: Path, numbers) -> Path:
+    """Hours of some shops, below each other."""
+    hours = np.datetime64("2026-01-01T00:00:00") + np.arange(120).astype("timedelta64[h]")
+    rows = [
+        f"{hour},{number},{10 * number + np.sin(place / 4) + np.cos(number * place):.3f}"
+        for number in numbers
+        for place, hour in enumerate(hours)
+    ]
+    path.write_text("\n".join(["time,shop,load", *rows]) + "\n")
+    return path
+
+
+SHOPS = TINY.replace("path: load.csv", "path: shops.csv, series: shop, season: 24").replace(
+    "epochs: 2", "epochs: 1, seed: 3"
+)
+
+
+@pytest.mark.slow
+def test_a_network_over_a_shard_is_that_of_its_series_alone(forecast, tmp_path):
+    write_shops(tmp_path / "shops.csv", range(1, 6))
+    write_shops(tmp_path / "second.csv", [2, 4])
+    (tmp_path / "shards.yaml").write_text(SHOPS + "ensemble: {size: 2, vary: shards}\n")
+    (tmp_path / "second.yaml").write_text(SHOPS.replace("shops.csv", "second.csv").replace("seed: 3", "seed: 4"))
+    both = ["train", "shards.yaml", "--run", "runs/both", "--set", "ensemble.processes=2"]
+    for command in (["train", "shards.yaml"], ["train", "second.yaml"], both):
+        result = forecast(*command, cwd=tmp_path)
+        assert (result.returncode, result.stderr) == (0, "")
+    alone = (version_of(tmp_path / "runs/second") / "network.weights.h5").read_bytes()
+    for run in ("shards", "both"):
+        folder = version_of(tmp_path / "runs" / run) / "members"
+        assert (folder / "2" / "network.weights.h5").read_bytes() == alone
+        assert (folder / "1" / "network.weights.h5").read_bytes() != alone
+    shown = forecast("predict", "runs/shards", cwd=tmp_path).stdout
+    assert len(shown.splitlines()) == 1 + 5 * 6  # every series, by both networks
+    assert forecast("predict", "runs/both", cwd=tmp_path).stdout == shown
+    more = forecast("train", "shards.yaml", "--set", "ensemble.size=6", cwd=tmp_path)
+    assert more.returncode == 2
+    assert (
+        "ensemble.size: 6 networks would share 5 series, of which each needs one; use ensemble.size: 5" in more.stderr
+    )
 
 
 @pytest.mark.slow
