@@ -18,6 +18,7 @@ from forecaster.evaluation.held_out import count_affordable, number_by_step, spa
 from forecaster.evaluation.origins import MODEL, Origins, compute_scale, forecast_with_baseline, forecast_with_network
 from forecaster.evaluation.tables import format_errors
 from forecaster.evaluation.verdict import EQUAL, MIN_FORECASTS, describe_difference, describe_forecasts, judge_errors
+from forecaster.forecasting.fallback import ZERO_SHOT
 from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import Plan
@@ -106,11 +107,14 @@ def compare_versions(first: Contender, second: Contender) -> Comparison:
     names = select_default_baselines(season if origins.steps.min() >= season else 1)
     known = np.zeros(len(first.panel), int)
     known[members] = [group.known for group in shared for _ in group.members]
+    baselines = {name: forecast_with_baseline(name, origins, horizon, seasons, levels) for name in names}
+    zero_shot = baselines[ZERO_SHOT].mean  # forecast once, also for versions that read the same
+    theirs = zero_shot if second.panel is first.panel and configs[1].data.seasons == configs[0].data.seasons else None
     return Comparison(
         {
-            MODEL: forecast_with_network(first.predictor, origins, horizon)[MODEL],
-            OTHER: forecast_with_network(second.predictor, others, horizon)[MODEL],
-            **{name: forecast_with_baseline(name, origins, horizon, seasons, levels) for name in names},
+            MODEL: forecast_with_network(first.predictor, origins, horizon, zero_shot)[MODEL],
+            OTHER: forecast_with_network(second.predictor, others, horizon, theirs)[MODEL],
+            **baselines,
         },
         origins,
         number_by_step(origins),

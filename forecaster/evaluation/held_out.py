@@ -26,7 +26,8 @@ from forecaster.forecasting.predictor import Predictor
 from forecaster.hierarchy import Reconciler
 from forecaster.preprocessing.plan import Plan
 
-MAX_ORIGINS = 1000  # from which a part is forecast, or one for each series where there are more series
+MAX_ORIGINS = 1000  # from which a part is forecast, or one for each series where there are more series, up to
+_MOST_SERIES = 2000  # whose zero-shot forecasts alone take two seconds
 MIN_ORIGINS = 20
 MOST_STEPS_READ = 30_000_000  # by all networks from all origins: about a minute on two cores
 
@@ -36,7 +37,7 @@ def select_origins(
 ) -> Origins:
     """Select origins, evenly spaced from the first to the last step of each member's range, at least one of each.
 
-    There are `MAX_ORIGINS` at most, and fewer where each is slow: a rollout that reads whole windows again, or many
+    There are `MAX_ORIGINS` at most, with more members one of each up to `_MOST_SERIES`, and fewer where each is slow: a rollout that reads whole windows again, or many
     sample paths. With more members than origins, members are skipped evenly.
     """
     channels = predictor.config.channels
@@ -45,7 +46,9 @@ def select_origins(
 
 def count_affordable(predictor: Predictor, members: int) -> int:
     """Count the groups of origins that a predictor forecasts from within about a minute, for ranges of some members."""
-    affordable = min(max(MIN_ORIGINS, MOST_STEPS_READ // count_steps_read(predictor)), max(MAX_ORIGINS, members))
+    affordable = min(
+        max(MIN_ORIGINS, MOST_STEPS_READ // count_steps_read(predictor)), min(max(MAX_ORIGINS, members), _MOST_SERIES)
+    )
     return max(1, affordable // predictor.config.channels)
 
 

@@ -146,16 +146,22 @@ def predict_from(
     return predictor.predict(origins.series, windows, horizon, features, history, zero_shot)
 
 
-def forecast_with_network(predictor: Predictor, origins: Origins, horizon: int) -> dict[str, BaselineForecast]:
+def forecast_with_network(
+    predictor: Predictor, origins: Origins, horizon: int, zero_shot: np.ndarray | None = None
+) -> dict[str, BaselineForecast]:
     """Forecast from each origin with a network: with its intervals and fallback, and the network alone.
 
-    The network was trained on all series.
+    The network was trained on all series. `zero_shot` is as in `Predictor.predict`.
     """
     config = predictor.config
     origins = origins.pad(config.padding_steps, config.data.main_season)
     batch = _BATCH * config.channels
-    batches = (origins.select(slice(first, first + batch)) for first in range(0, len(origins), batch))
-    parts = [convert_to_forecasts(predictor, predict_from(predictor, some, horizon)) for some in batches]
+    batches = [slice(first, first + batch) for first in range(0, len(origins), batch)]
+    known = [None if zero_shot is None else zero_shot[rows] for rows in batches]
+    parts = [
+        convert_to_forecasts(predictor, predict_from(predictor, origins.select(rows), horizon, some))
+        for rows, some in zip(batches, known, strict=True)
+    ]
     return {name: concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -18,8 +18,15 @@ def format_error_table(metrics: Mapping[str, Any]) -> str:
         return "No test part was held out (split.test: 0), so the error on new data is unknown."
     table = format_errors("error on the test part", metrics["scores"], name_forecasters(metrics))
     notes = [*describe_fallback(metrics), *describe_coverage(metrics), *describe_unscaled(metrics)]
-    notes += describe_refit(metrics)
+    notes += [*describe_sample(metrics), *describe_refit(metrics)]
     return "\n".join([table, *_format_levels(metrics), describe_verdict(metrics), *notes])
+
+
+def describe_sample(metrics: Mapping[str, Any]) -> list[str]:
+    """Describe how many series were scored, where it is not all."""
+    if not 0 < metrics["origins"] < metrics["series"]:
+        return []
+    return [f"These are the errors of {metrics['origins']:,} of {metrics['series']:,} series, evenly spaced."]
 
 
 def describe_refit(metrics: Mapping[str, Any]) -> list[str]:
@@ -90,8 +97,7 @@ def format_errors(title: str, scores: Mapping[str, Mapping[str, float]], labels:
 
 def describe_unscaled(metrics: Mapping[str, Any]) -> list[str]:
     """Describe how many series MASE leaves out, where it is not none or all."""
-    if not 0 < metrics["unscaled"] < metrics["series"]:
+    scored = min(metrics["series"], metrics["origins"])
+    if not 0 < metrics["unscaled"] < scored:
         return []
-    return [
-        f"MASE is undefined for {metrics['unscaled']} of {metrics['series']} series (their history repeats exactly)."
-    ]
+    return [f"MASE is undefined for {metrics['unscaled']} of {scored} series (their history repeats exactly)."]

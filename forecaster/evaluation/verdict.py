@@ -83,7 +83,8 @@ def _find_best_baseline(summary: Mapping[str, Any]) -> str:
 
 def describe_forecasts(summary: Mapping[str, Any]) -> str:
     """Describe how many forecasts there are, how long, of how many series, and how many of them do not overlap."""
-    made, separate, series = summary["forecasts"], summary["separate"], summary["series"]
+    made, separate = summary["forecasts"], summary["separate"]
+    series = min(summary["series"], summary.get("origins", summary["series"]))  # of very many, some are scored
     every = f"{count_of(made, 'forecast')} of {count_steps(summary['horizon'], summary['frequency'])}"
     each = f" of each of {series:,} series" if series > 1 else ""
     apart = "" if separate == made else f", {separate} without overlap"

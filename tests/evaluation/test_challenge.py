@@ -24,6 +24,7 @@ from forecaster.evaluation.challenge import (
 from forecaster.evaluation.evaluate import read_training_ends
 from forecaster.evaluation.origins import MODEL
 from forecaster.forecasting.calibration import Calibration
+from forecaster.forecasting.fallback import Fallback
 from forecaster.forecasting.predict import load_predictor
 from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.plan import restore_plan
@@ -87,6 +88,26 @@ def test_scores_are_those_of_each_network_from_the_same_windows():
     assert compared.scores[MODEL]["mae"] == pytest.approx(2)
     assert compared.scores[OTHER]["mae"] == pytest.approx(np.mean(theirs), rel=1e-5)
     assert compared.baselines == [OTHER, "naive", "seasonal_naive", "zero-shot"]
+
+
+def test_each_origin_is_forecast_zero_shot_once_for_both_versions(monkeypatch):
+    windows = []
+
+    def forecast(read, _seasons, horizon, probabilities):
+        windows.extend(read[:, -1].tolist())
+        return np.repeat(read[:, -1:, None] + np.arange(horizon)[:, None], len(probabilities), axis=2)
+
+    for module in ("forecaster.evaluation.baselines", "forecaster.preprocessing.zero_shot_feature"):
+        monkeypatch.setattr(f"{module}.forecast_zero_shot", forecast)
+    panel, fallback = panel_of(y=np.arange(40)), Fallback(("network", "zero-shot"), {"y": (0.5, 0.5)}, (0.5, 0.5))
+    both = []
+    for known in (30, 34):
+        made = contender(known, panel)
+        calibration = dataclasses.replace(made.predictor.calibration, fallback=fallback)
+        both.append(made._replace(predictor=dataclasses.replace(made.predictor, calibration=calibration)))
+    compared = compare_versions(*both)
+    assert windows == [33, 34, 35, 36]
+    assert compared.scores[MODEL]["mae"] == compared.scores[OTHER]["mae"] == pytest.approx(1.5)
 
 
 def test_other_horizons_are_compared_over_the_shorter():

@@ -44,7 +44,7 @@ def test_scores_are_over_every_origin_of_the_test_part():
     assert metrics["diebold_mariano"] == {"naive": {}, "seasonal_naive": {}, "zero-shot": {}}
 
 
-def test_scaled_errors_weigh_each_series_alike_and_leave_out_what_repeats_itself():
+def test_scaled_errors_weigh_each_series_alike_and_leave_out_what_repeats_itself(monkeypatch):
     made = plan()
     (steady,) = made.members
     values = {
@@ -65,6 +65,14 @@ def test_scaled_errors_weigh_each_series_alike_and_leave_out_what_repeats_itself
     assert metrics["scores"]["naive"]["mae"] > 600
     assert metrics["unscaled"] == 1
     assert "MASE is undefined for 1 of 3 series (their history repeats exactly)" in format_error_table(metrics)
+    # Very many series are scored on some of them, from the first to the last.
+    monkeypatch.setattr("forecaster.evaluation.held_out.MAX_ORIGINS", 1)
+    monkeypatch.setattr("forecaster.evaluation.held_out._MOST_SERIES", 2)
+    some = score_test_part(*calibrated(panel, predictor, np.ones((1, 3))))
+    assert (some["origins"], some["series"], some["unscaled"]) == (2, 3, 1)
+    assert some["scores"]["naive"]["mae"] == pytest.approx(1.5)  # without that of 1000 times the values
+    assert "MASE is undefined for 1 of 2 series" in format_error_table(some)
+    assert "These are the errors of 2 of 3 series, evenly spaced." in format_error_table(some)
 
 
 def test_the_table_of_errors_stays_narrow_and_marks_what_is_not_defined():

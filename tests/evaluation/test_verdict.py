@@ -19,7 +19,15 @@ def summary_of(model=1.0, p_value=0.01, separate=12, forecasts=12, horizon=6, **
     scores = {**SCORES, "model": {"mae": model}}
     facts = {"scores": scores, "measure": "mae", "separate": separate, "forecasts": forecasts, "horizon": horizon}
     tests = {"naive": {"statistic": 1.0, "p_value": p_value}} if p_value is not None else {"naive": {}}
-    return {**facts, "series": 1, "frequency": "h", "diebold_mariano": tests, "coverage": {}, **more}
+    return {
+        **facts,
+        "series": 1,
+        "origins": forecasts,
+        "frequency": "h",
+        "diebold_mariano": tests,
+        "coverage": {},
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
@@ -61,7 +69,7 @@ def summary_of(model=1.0, p_value=0.01, separate=12, forecasts=12, horizon=6, **
             "In these the network's MAE is 50.0% below that of the naive (last value).",
         ),
         (
-            summary_of(separate=1, forecasts=3, horizon=12, frequency="MS", series=5),
+            summary_of(separate=1, forecasts=3, horizon=12, frequency="MS", series=5, origins=15),
             "too few",
             "Too few forecasts for a verdict: 3 forecasts of 12 months of each of 5 series, 1 without overlap; "
             "it needs 10 that do not overlap. In these the network's MAE is 50.0% below that of the naive (last "
