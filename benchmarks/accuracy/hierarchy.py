@@ -1,4 +1,4 @@
-"""Errors of reconciled forecasts by level, next to those before reconciliation.
+"""Errors of reconciled forecasts and coverage of their intervals by level, next to those before reconciliation.
 
     .venv/bin/python benchmarks/accuracy/hierarchy.py
     .venv/bin/python benchmarks/accuracy/hierarchy.py --seeds 0 1 2 --methods mint
@@ -57,8 +57,8 @@ def make_nights(seed: int) -> pd.DataFrame:
     return pd.concat(rows)
 
 
-def score(seed: int, methods: Sequence[str]) -> Iterator[tuple[str, str, float]]:
-    """Train a network; yield the MASE of each level, and of each method there, next to that before reconciliation."""
+def score(seed: int, methods: Sequence[str]) -> Iterator[tuple[str, str, float, float]]:
+    """Train a network; yield MASE and coverage (80 %) by level and method, next to those before reconciliation."""
     nights = make_nights(seed)
     last = nights["month"].min() + pd.DateOffset(months=_TRAINED)
     with tempfile.TemporaryDirectory() as name:
@@ -74,9 +74,9 @@ def score(seed: int, methods: Sequence[str]) -> Iterator[tuple[str, str, float]]
             version.__dict__["config"] = config
             found = evaluate(version, folder / "all.csv", baselines=[]).comparison.scores_by_level
             for level, scores in found.items():
-                if number == 0:
-                    yield level, "before", scores["unreconciled"]["mase"]
-                yield level, method, scores["model"]["mase"]
+                named = {"before": scores["unreconciled"]} if number == 0 else {}
+                for name, errors in (named | {method: scores["model"]}).items():
+                    yield level, name, errors["mase"], errors["coverage_80"]
 
 
 def main() -> None:
@@ -86,9 +86,10 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=["mint", "bottom_up", "top_down"])
     arguments = parser.parse_args()
     rows = [row for seed in arguments.seeds for row in score(seed, arguments.methods)]
-    table = pd.DataFrame(rows, columns=["level", "method", "mase"])
-    groups = table.groupby(["level", "method"], sort=False)["mase"]
-    print(groups.agg(["mean", "std"]).unstack("method").round(4).to_string())
+    table = pd.DataFrame(rows, columns=["level", "method", "mase", "coverage"])
+    groups = table.groupby(["level", "method"], sort=False)
+    for name in ("mase", "coverage"):
+        print(name, groups[name].agg(["mean", "std"]).unstack("method").round(4).to_string(), sep="\n")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from forecaster.forecast import levels_to_probabilities
 from forecaster.forecasting.predictive_distribution import PredictiveDistribution
 from forecaster.forecasting.predictor import Predictor
 from forecaster.forecasting.reconciliation import load_reconciler
-from forecaster.hierarchy import Reconciler
+from forecaster.hierarchy import Reconciler, compute_path_quantiles
 from forecaster.runs import Version
 
 
@@ -69,6 +69,6 @@ def reconcile_prediction(
             return {}  # some series has no such origin
         ordered = [place[name] for name in reconciler.hierarchy.names]
         mean[ordered], draws = reconciler.reconcile(base.mean[ordered], paths[:, ordered])
-        quantiles[:, ordered] = np.quantile(draws, probabilities, axis=0)
+        quantiles[:, ordered] = compute_path_quantiles(draws, probabilities)
     reconciled = BaselineForecast(mean, dict(zip(probabilities, quantiles, strict=True)))
     return {MODEL: reconciled, UNRECONCILED: base}

@@ -13,7 +13,14 @@ from forecaster.errors import DataError
 from forecaster.forecast import Forecast, ForecastBlock, levels_to_probabilities
 from forecaster.forecasting.calibration import read_array
 from forecaster.forecasting.series_block import SeriesBlock
-from forecaster.hierarchy import Hierarchy, Reconciler, build_hierarchy, fit_mint, select_projection
+from forecaster.hierarchy import (
+    Hierarchy,
+    Reconciler,
+    build_hierarchy,
+    compute_path_quantiles,
+    fit_mint,
+    select_projection,
+)
 from forecaster.hierarchy.levels import TOTAL
 from forecaster.problems import Problem
 from forecaster.runs import Version
@@ -119,7 +126,8 @@ def build_reconciler(config: Config, names: Sequence[str], past: PastErrors) -> 
     if config.model.head in {"negative_binomial", "log_normal"} or config.data.transform in {"log", "log1p", "boxcox"}:
         low = max(low, 0.0)
     high = np.inf if config.data.maximum is None else config.data.maximum
-    return Reconciler(hierarchy, method, projection, errors, low, high)
+    counts = config.model.head == "negative_binomial"
+    return Reconciler(hierarchy, method, projection, errors, low, high, counts)
 
 
 class _Collector(Protocol):
@@ -184,7 +192,7 @@ class ReconcilingCollector:
         paths = np.stack([each.samples for each in base if each.samples is not None], axis=1)
         mean, draws = self._reconciler.reconcile(np.stack([each.mean for each in base]), paths, self._decimals)
         probabilities = levels_to_probabilities(self._levels)
-        quantiles = dict(zip(probabilities, np.quantile(draws, probabilities, axis=0), strict=True))
+        quantiles = dict(zip(probabilities, compute_path_quantiles(draws, probabilities), strict=True))
         if self._decimals is not None:
             quantiles = {each: values.round(self._decimals) + 0.0 for each, values in quantiles.items()}
         return [

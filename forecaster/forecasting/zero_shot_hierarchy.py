@@ -11,7 +11,7 @@ from forecaster.forecast import ForecastBlock
 from forecaster.forecasting.interval_widths import WidthFactors, cut_window, read_actual
 from forecaster.forecasting.reconciliation import build_reconciler, fit_reconciliation
 from forecaster.forecasting.series_block import SeriesBlock
-from forecaster.forecasting.zero_shot_forecasts import are_counts
+from forecaster.forecasting.zero_shot_forecasts import are_counts, take_windows
 from forecaster.hierarchy import Reconciler
 from forecaster.pretrained.features import count_history_steps
 from forecaster.pretrained.zero_shot import LARGEST, MIN_STEPS, forecast_zero_shot
@@ -37,7 +37,9 @@ def fit_zero_shot_reconciler(panel: SeriesBlock, config: Config, data: Data, ste
         data = data.model_copy(update={"minimum": 0.0})  # as the network's forecasts of such series
     config, names = config.model_copy(update={"data": data}), panel.list_names()
     past = fit_reconciliation(config, names, measure_past_errors(panel, data, min(steps, _LONGEST)))
-    return build_reconciler(config, names, past)
+    reconciler = build_reconciler(config, names, past)
+    bottom = panel.select([name in set(reconciler.hierarchy.bottom_names) for name in names])
+    return dataclasses.replace(reconciler, counts=are_counts(take_windows(bottom, data)))
 
 
 def measure_past_errors(panel: Sequence[Series], data: Data, steps: int) -> np.ndarray:

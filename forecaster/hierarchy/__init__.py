@@ -6,7 +6,15 @@
 """
 
 from forecaster.hierarchy.levels import Hierarchy, build_hierarchy
-from forecaster.hierarchy.reconcile import Reconciler, fit_mint, select_projection
+from forecaster.hierarchy.reconcile import Reconciler, compute_path_quantiles, fit_mint, select_projection
 from forecaster.hierarchy.sums import add_sums
 
-__all__ = ["Hierarchy", "Reconciler", "add_sums", "build_hierarchy", "fit_mint", "select_projection"]
+__all__ = [
+    "Hierarchy",
+    "Reconciler",
+    "add_sums",
+    "build_hierarchy",
+    "compute_path_quantiles",
+    "fit_mint",
+    "select_projection",
+]

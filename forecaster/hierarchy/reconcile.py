@@ -1,6 +1,7 @@
 """Reconciliation: forecasts of all series of a hierarchy, changed so that those of parts add up to those of sums."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,7 @@ class Reconciler:
         errors: of base forecasts from the same origins, (series, origins, horizon), whose dependence sample paths get;
             empty where it is not known.
         minimum, maximum: bounds of the bottom series.
+        counts: which bottom series have whole paths, (bottom,), or whether all have.
     """
 
     hierarchy: Hierarchy
@@ -36,6 +38,7 @@ class Reconciler:
     errors: np.ndarray | None = None
     minimum: float = -np.inf
     maximum: float = np.inf
+    counts: np.ndarray | bool = False
 
     def reconcile(
         self, mean: np.ndarray, paths: np.ndarray, decimals: int | None = None
@@ -52,19 +55,18 @@ class Reconciler:
                 first = len(self.hierarchy.names) - self.hierarchy.bottom
                 bottoms = mean[first:], joint[:, first:]
             case "top_down":
-                shares = compute_shares(self.hierarchy, mean)
-                bottoms = shares * mean[:1], shares * joint[:, :1]
+                bottoms = divide_total(self.hierarchy, mean, mean), divide_total(self.hierarchy, mean, joint)
             case "mint":
                 assert self.projection is not None
                 bottoms = self.projection @ mean, self.projection @ joint
-        found = []
-        for values in bottoms:
-            bottom = np.clip(values, self.minimum, self.maximum)
-            if decimals is None:
-                found.append(self.hierarchy.add_up(bottom))
-            else:  # adding 0 turns -0 into 0
-                found.append(self.hierarchy.add_up(bottom.round(decimals)).round(decimals) + 0.0)
-        return found[0], found[1]
+        middle, draws = (np.clip(values, self.minimum, self.maximum) for values in bottoms)
+        if np.any(self.counts):
+            whole = np.broadcast_to(self.counts, len(middle))
+            draws[:, whole] = round_paths(draws[:, whole])
+        if decimals is None:
+            return self.hierarchy.add_up(middle), self.hierarchy.add_up(draws)
+        found = [self.hierarchy.add_up(each.round(decimals)).round(decimals) for each in (middle, draws)]
+        return found[0] + 0.0, found[1] + 0.0  # turns -0 into 0
 
 
 def shuffle_paths(paths: np.ndarray, errors: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -85,24 +87,45 @@ def shuffle_paths(paths: np.ndarray, errors: np.ndarray, seed: int = 0) -> np.nd
     return np.take_along_axis(np.sort(paths, axis=0), ranks, axis=0)
 
 
-def compute_shares(hierarchy: Hierarchy, mean: np.ndarray) -> np.ndarray:
-    """Compute the share of each bottom series in the total by forecast proportions, (bottom, horizon).
+def divide_total(hierarchy: Hierarchy, mean: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Divide the total by forecast proportions, from the top down, into the bottom series, (..., bottom, horizon).
 
-    The share of a series in its parent is that of its forecast in the sum of the forecasts of the parent's parts
-    (Gross & Sohl 1990; FPP3, section 11.3); the shares of a path from the total down are multiplied. Where these sum
-    to 0, all parts have the same share.
+    The parts of a sum share what they differ from it in proportion to their mean forecasts, so that their means are the
+    total in forecast proportions (Gross & Sohl 1990; FPP3, section 11.3). A path keeps its own deviations: the same
+    proportions of the total's path would make intervals of parts as narrow, relative to their size, as the total's.
+    Where the means of the parts sum to 0, all have the same share.
+
+    Args:
+        hierarchy: of the series.
+        mean: their base forecasts, (series, horizon).
+        values: those, or paths of them, (..., series, horizon).
     """
     bottom = np.arange(hierarchy.bottom) + len(hierarchy.names) - hierarchy.bottom
-    levels = np.concatenate([hierarchy.parents, bottom[None]])  # (levels, bottom)
-    shares = np.ones((hierarchy.bottom, mean.shape[1]))
+    levels, found = np.concatenate([hierarchy.parents, bottom[None]]), values.copy()  # levels: (levels, bottom)
     for above, here in itertools.pairwise(levels):
         for parent in np.unique(above).tolist():
             parts = np.unique(here[above == parent])
             total = mean[parts].sum(axis=0)
-            for part in parts.tolist():
-                share = np.where(total == 0, 1 / len(parts), mean[part] / np.where(total == 0, 1, total))
-                shares[here == part] *= share
-    return shares
+            share = np.where(total == 0, 1 / len(parts), mean[parts] / np.where(total == 0, 1, total))
+            rest = found[..., parent, :] - values[..., parts, :].sum(axis=-2)  # (..., horizon)
+            found[..., parts, :] += share * rest[..., None, :]
+    return found[..., bottom, :]
+
+
+def round_paths(paths: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Round paths to whole numbers whose sum over the series is that of the values, rounded; (paths, series, horizon).
+
+    Running sums are rounded from a random start in each path (systematic sampling: Madow 1949), so that each value
+    keeps its expectation. Rounded one by one, small values would all be 0, and so would their sum.
+    """
+    start = np.random.default_rng(seed).random((len(paths), 1, paths.shape[2]))
+    return np.diff(np.floor(paths.cumsum(axis=1) + start), axis=1, prepend=0.0)
+
+
+def compute_path_quantiles(paths: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+    """Compute quantiles over paths, whole where all paths are: (paths, series, steps) -> (quantiles, series, steps)."""
+    found = np.quantile(paths, probabilities, axis=0)
+    return np.where((paths == np.rint(paths)).all(axis=0), np.rint(found), found)
 
 
 def fit_mint(hierarchy: Hierarchy, errors: np.ndarray) -> np.ndarray:

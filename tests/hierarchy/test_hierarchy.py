@@ -13,7 +13,7 @@ from forecaster.data.series import Column
 from forecaster.errors import DataError, UsageError
 from forecaster.forecasting.reconciliation import build_hierarchy_of, find_levels_by_name
 from forecaster.hierarchy import Reconciler, add_sums, build_hierarchy, fit_mint, select_projection
-from forecaster.hierarchy.reconcile import compute_shares, shuffle_paths
+from forecaster.hierarchy.reconcile import compute_path_quantiles, divide_total, round_paths, shuffle_paths
 
 IDS = ["region", "shop"]
 NAMES = ["north/a", "north/b", "south/c"]
@@ -130,7 +130,46 @@ def test_shares_are_those_of_hierarchicalforecast():
     mean = generator.uniform(1, 9, (6, 4))
     tags = {"total": np.array([0]), "region": np.array([1, 2]), "shop": np.array([3, 4, 5])}
     expected = TopDown("forecast_proportions").fit_predict(hierarchy.build_summing_matrix(), mean, tags)["mean"]
-    np.testing.assert_allclose(compute_shares(hierarchy, mean) * mean[0], expected[3:], rtol=1e-6)
+    np.testing.assert_allclose(divide_total(hierarchy, mean, mean), expected[3:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["bottom_up", "top_down", "mint"])
+def test_intervals_of_exact_forecasts_cover_their_level(method):
+    hierarchy, generator, level = build(), np.random.default_rng(2), np.array([50.0, 80.0, 120.0])
+    summing = hierarchy.build_summing_matrix()
+
+    def draw(count):  # (count, series, 1): one change of all shops, and larger ones of each
+        changes = generator.normal(0, 0.05, (count, 1)) + generator.normal(0, 0.15, (count, 3))
+        return (level * (1 + changes) @ summing.T)[:, :, None]
+
+    mean, errors = summing @ level[:, None], np.moveaxis(draw(60), 1, 0) - (summing @ level)[:, None, None]
+    reconciler = Reconciler(hierarchy, method, fit_mint(hierarchy, errors) if method == "mint" else None, errors)
+    _, found = reconciler.reconcile(mean, generator.permuted(draw(4000), axis=0))
+    low, high = np.quantile(found, [0.1, 0.9], axis=0)
+    actual = draw(4000)
+    cover = ((actual >= low) & (actual <= high)).mean(axis=(0, 2))
+    np.testing.assert_allclose(cover, 0.8, atol=0.06)
+
+
+def test_rounded_paths_keep_sums_and_expectations():
+    paths = np.tile([[0.2], [0.2], [1.3], [5.0], [0.3]], (2000, 1, 1))
+    found = round_paths(paths)
+    assert set(found.sum(axis=1).ravel()) == {7}
+    np.testing.assert_allclose(found.mean(axis=0), paths[0], atol=0.04)
+    assert np.abs(found - paths).max() < 1
+    assert set(found[:, 3].ravel()) == {5}
+
+
+def test_bounds_of_counts_are_whole():
+    hierarchy, generator = build(), np.random.default_rng(3)
+    paths = generator.poisson(2.0, (41, 6, 2)).astype(float)
+    _, found = Reconciler(hierarchy, "top_down", counts=np.array([True, True, False])).reconcile(
+        paths.mean(axis=0), paths
+    )
+    bounds = compute_path_quantiles(found, [0.13, 0.87])
+    whole = (bounds == bounds.round()).all(axis=(0, 2))
+    assert whole.tolist() == [False, True, False, True, True, False]
+    np.testing.assert_allclose(found[:, 0], found[:, 3:].sum(axis=1))
 
 
 def test_paths_get_the_dependence_of_errors_and_keep_their_values():
