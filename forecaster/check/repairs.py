@@ -1,5 +1,6 @@
 """The problems of a CSV, and the keys of the config that repair them, tried one reading after the other."""
 
+import copy
 import dataclasses
 import functools
 import re
@@ -15,11 +16,15 @@ from forecaster.check.statistics import measure_season_strengths
 from forecaster.config import LoadedConfig
 from forecaster.config.schema import Data
 from forecaster.data import Panel, Series
+from forecaster.data.assembly.build_rows import localize_rows, parse_rows
 from forecaster.data.assembly.column_roles import find_known_columns, find_time_columns
 from forecaster.data.assembly.decoded_columns import parse_numbers
 from forecaster.data.assembly.localize import parse_row_timestamps
+from forecaster.data.assembly.regular_grid import build_panel
+from forecaster.data.assembly.rows import Rows
 from forecaster.data.assembly.time_columns import find_clock
 from forecaster.data.dialect import AUTO
+from forecaster.data.options import Reading
 from forecaster.data.read_tables import parse_series, read_cells
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
@@ -28,6 +33,7 @@ from forecaster.preprocessing.read_data import build_data_request
 from forecaster.preprocessing.seasons import find_series_seasons
 from forecaster.problems import Problem
 from forecaster.time.gaps import find_longest_gap
+from forecaster.time.rules import TimeRules
 from forecaster.time.timezones import ZONES
 
 _ROUNDS = 8  # a repaired file may show problems that its first ones hid
@@ -95,9 +101,10 @@ def read(table: Table, loaded: LoadedConfig) -> Panel:
     return parse_series(table, build_data_request(loaded.config).reading)
 
 
-def _find_problems(table: Table, loaded: LoadedConfig) -> Sequence[Problem]:
+def _find_problems(rows: Rows, reading: Reading) -> Sequence[Problem]:
+    """Find the problems of rows, whose timestamps are as they are written, by the rules of a reading."""
     try:
-        read(table, loaded)
+        build_panel(localize_rows(dataclasses.replace(rows, issues=copy.deepcopy(rows.issues)), reading), reading)
     except DataError as error:
         return error.problems
     return ()
@@ -174,9 +181,16 @@ class _Repairs:
     @functools.cached_property
     def _zone(self) -> str | None:
         """The first zone whose changes of the clock explain hours that are missing or repeated."""
-        before = len(_find_problems(self._table, self._loaded))
+        reading = build_data_request(self._loaded.config).reading
+        written = TimeRules(date_order=reading.rules.date_order, time_format=reading.rules.time_format)
+        try:  # the cells are parsed once for all zones
+            rows = parse_rows(self._table, dataclasses.replace(reading, rules=written))
+        except DataError:
+            return None
+        before = len(_find_problems(rows, reading))
         for zone in ZONES:
-            left = _find_problems(self._table, apply_repairs(self._loaded, [{"data.timezone": zone}]))
+            rules = dataclasses.replace(reading.rules, timezone=zone)
+            left = _find_problems(rows, dataclasses.replace(reading, rules=rules))
             # A row at an hour that the zone's clock skips shows that it is the wrong one.
             if len(left) < before and all(problem.code != "nonexistent-time" for problem in left):
                 return zone

@@ -59,7 +59,8 @@ def report_dates_across(table: Table, reading: Reading) -> None:
     if reading.time != AUTO or reading.columns or not is_open:
         return
     names = list(table.columns)
-    across: Mapping[str, object] = find_months_across(names) if _find_years(table, names) else {}
+    months = find_months_across(names)
+    across: Mapping[str, object] = months if months and _find_years(table, names) else {}
     if not across and reading.layout == COLUMNS and (across := find_dates_across(names)):
         others = [cells.iloc[:KEPT] for name, cells in table.columns.items() if name not in across]
         if any(map(are_dates, others)) or not any(not are_numbers(cells) for cells in others):
