@@ -13,6 +13,7 @@ from forecaster.data.dialect import AUTO, USUAL, Dialect
 from forecaster.data.options import Reading
 from forecaster.data.panel import Panel
 from forecaster.data.sources.source import Source
+from forecaster.formats.grouped_digits import may_group_thousands
 from forecaster.time.grid import Grid, find_alias, lists_steps
 
 _FEWEST_ROWS = 3
@@ -46,6 +47,8 @@ def read_plain_csv(source: Source, reading: Reading, dialect: Dialect) -> Panel 
         return None
     frequency = find_alias(stamps) if reading.frequency == AUTO else reading.frequency
     values = np.fromiter(map(float, numbers), float, len(numbers))
+    if AUTO in (dialect.decimal, dialect.thousands) and may_group_thousands(numbers):
+        return None
     is_outside = any(domain.find_outside(values).any() for domain in reading.domains)
     if frequency is None or is_outside or not lists_steps(stamps, frequency):
         return None

@@ -1,6 +1,6 @@
 """Reads cells of text as numbers and timestamps, in whatever way they are written.
 
-- `number_formats`: decimal points, decimal commas and the marks of thousands
+- `number_formats`, `grouped_digits`: decimal points, decimal commas and the marks of thousands
 - `units`: units, currencies, multipliers and minuses around numbers
 - `timestamp_formats`: timestamps, of one column or several
 - `written_dates`: ISO 8601, days and months in either order, names of months, weeks, quarters

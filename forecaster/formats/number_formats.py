@@ -11,7 +11,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-nan"})
 NONE = "none"
 TEXT = pd.StringDtype("python", na_value=np.nan)  # of cells; the same whether or not pyarrow is there
 NaValues = Sequence[int | float | str]
-SPACES, APOSTROPHES = " \u00a0\u202f", "'\u2019"
+SPACES, APOSTROPHES = " \u00a0\u2009\u202f", "'\u2019"
 _CHARACTERS = {",": ",", ".": ".", " ": SPACES, "'": APOSTROPHES}
 # In the order in which they are preferred where they read the same numbers.
 _WAYS = [(decimal, mark) for mark in (NONE, ",", ".", " ", "'") for decimal in ".," if decimal != mark]
@@ -46,9 +46,8 @@ def find_marks(
 ) -> tuple[str, str]:
     """Find the decimal and thousands marks by which most cells are numbers; a point and none where no cell shows them.
 
-    Where cells are separated by semicolons, as where decimals have commas, and where they are amounts of money,
-    `1.234` is no proof of a decimal point: it is not usual there. `decimal` and `thousands` are what is known, else
-    `auto`.
+    Where a point is not usual, as between semicolons, `1.234` is no proof of a decimal point. `decimal` and
+    `thousands` are what is known, else `auto`.
 
     Raises:
         Unsure: ways that differ read as many.

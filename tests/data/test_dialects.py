@@ -138,6 +138,10 @@ def test_two_delimiters_that_fit_are_refused_with_the_choices(tmp_path):
         (["0.123", "1.234", "5.678"], ";", [0.123, 1.234, 5.678], (".", "none")),
         (["1.234", "2.345", "5.678"], ",", [1.234, 2.345, 5.678], (".", "none")),
         (["1", "2", "3"], ";", [1, 2, 3], (".", "none")),
+        (["1", "2", "1.125"], ",", [1, 2, 1.125], (".", "none")),
+        (["986", "1.300", "0.125"], ",", [986, 1.3, 0.125], (".", "none")),
+        (["986", "1300", "1.125"], ",", [986, 1300, 1.125], (".", "none")),
+        (["1\u2009234,5", "7", "8"], ";", [1234.5, 7, 8], (",", " ")),
     ],
 )
 def test_decimals_and_thousands_are_proven_by_the_numbers(tmp_path, cells, delimiter, expected, marks):
@@ -164,10 +168,27 @@ def test_decimals_and_thousands_are_proven_by_the_numbers(tmp_path, cells, delim
             'data: {decimal: ".", thousands: none} (1.234) | data: {decimal: ",", thousands: "."} (1234)',
         ),
         (["5.5", "12,5"], ";", '(5.5) | data: {decimal: ",", thousands: none} (no number)'),
+        (["986", "1.300", "1.012"], ",", "x.csv:3: load: '1.300' can be read in several ways"),
+        (["986", "-1.300", "0"], "\t", "x.csv:3: load: '-1.300' can be read in several ways"),
     ],
 )
 def test_numbers_that_can_be_read_in_several_ways_are_refused_with_the_choices(tmp_path, cells, delimiter, expected):
     assert expected in refused(tmp_path, days(*cells, delimiter=delimiter))
+
+
+@pytest.mark.parametrize("mark", ["\t", "|"])
+def test_dotted_dates_come_with_decimal_commas(tmp_path, mark):
+    rows = [f"{day}.01.2026{mark}1.{day}0" for day in range(11, 20)]
+    assert "'1.110' can be read in several ways" in refused(tmp_path, "\n".join([f"day{mark}load", *rows]) + "\n")
+    found = read_series(tmp_path / "x.csv", "auto", "auto", "auto", dialect=Dialect(decimal=","))[0]
+    assert found.values[0] == 1110
+
+
+def test_columns_of_numbers_are_weighed_one_by_one(tmp_path):
+    rows = [f"2026-01-{day},{day}0,1.{day}5" for day in range(11, 20)]
+    (tmp_path / "x.csv").write_text("\n".join(["day,a,b", *rows]) + "\n")
+    found = read_series(tmp_path / "x.csv", "auto", "*", "auto")
+    assert (found[0].values[0], found[1].values[0]) == (110, 1.115)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,21 @@ def test_what_is_not_plain_is_left_alone(tmp_path, old, new):
     assert typed_path.read_csv_rows(resolve_source(path), UNKNOWN, Reading(target="y", series="id")) is None
 
 
+@pytest.mark.parametrize(
+    ("cells", "dialect"),
+    [
+        (["986", "1.300"] * 1500, UNKNOWN),
+        (["986"] * 2500 + ["1.300"], UNKNOWN),  # below the rows in which roles and dialect are found
+        (["1.300"] * 2500, Dialect(thousands=".")),
+    ],
+)
+def test_points_that_may_separate_thousands_are_left_to_the_text_path(tmp_path, cells, dialect):
+    path = tmp_path / "x.csv"
+    rows = zip(pd.date_range("2020-01-01", periods=len(cells), freq="h"), cells, strict=True)
+    path.write_text("t,y\n" + "".join(f"{time},{cell}\n" for time, cell in rows))
+    assert typed_path.read_csv_rows(resolve_source(path), dialect, Reading()) is None
+
+
 def test_without_pyarrow_everything_is_read_cell_by_cell(tmp_path, monkeypatch):
     path = tmp_path / "x.csv"
     path.write_text(LONG)

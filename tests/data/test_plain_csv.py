@@ -239,6 +239,13 @@ def test_a_config_that_asks_for_more_is_left_to_the_other_reader(tmp_path: Path,
     assert read(path, **STATED, frequency="h") is not None
 
 
+def test_points_that_may_separate_thousands_are_left_to_the_other_reader(tmp_path: Path) -> None:
+    rows = [HOURS[0].replace("0.5", "986"), *(row.replace(".5", ".500") for row in HOURS[1:])]
+    path = write(tmp_path / "load.csv", rows)
+    assert read(path) is None
+    assert read(path, **STATED) is not None
+
+
 def test_numbers_outside_a_domain_a_half_written_line_and_other_paths_are_left_to_the_other_reader(
     tmp_path: Path, monkeypatch
 ) -> None:

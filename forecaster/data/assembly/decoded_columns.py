@@ -1,7 +1,8 @@
 """The columns of a source as numbers, labels and timestamps, whether they were decoded from text or from types."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from forecaster.data.sources.arrow_csv import require_plain
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
+from forecaster.formats.grouped_digits import may_group_thousands
 from forecaster.formats.number_formats import NONE, NaValues, Unsure, find_marks, is_missing, to_numbers
 from forecaster.formats.timestamp_formats import (
     ISO,
@@ -36,6 +38,7 @@ from forecaster.problems import Problem
 # What a cell is.
 GIVEN, EMPTY, NAMED, INFINITE, TEXT, DIGITS = range(6)
 _SPREADSHEET_ERROR = r"#[A-Z/0]+[!?]?"  # #DIV/0!
+_DOTTED_DATE = r"[0-9]{1,2}\.[0-9]{1,2}\.(?:[0-9]{4}|[0-9]{2})(?![0-9])"
 _FAULTS = {fault: DIGITS + fault for fault in (OTHER_UNIT, OTHER_MINUS, BOUND, UNCLEAR_SCALE)}
 # The problem with a cell of the target that is no number, by what it is.
 INVALID = {
@@ -217,9 +220,10 @@ def _find_decimal_marks(
         return dataclasses.replace(dialect, decimal=USUAL.decimal, thousands=USUAL.thousands), notices
     cells = concat_columns([table.columns[target] for target in targets])
     bare = concat_columns([unmarked[target].cells for target in targets])
-    is_point_usual = dialect.delimiter != ";" and not any(is_currency(unmarked[target].unit) for target in targets)
+    are_amounts = any(is_currency(unmarked[target].unit) for target in targets)
+    is_usual = is_point_usual(table, (unmarked[target].cells for target in targets)) and not are_amounts
     try:
-        decimal, thousands = find_marks(bare, dialect.decimal, dialect.thousands, is_point_usual, na_values)
+        decimal, thousands = find_marks(bare, dialect.decimal, dialect.thousands, is_usual, na_values)
     except Unsure as unsure:
         where = table.places.locate(table.lines[unsure.row % len(table)])
         detail = {"cell": cells.iloc[unsure.row], "ways": [_write_yaml(*reading) for reading in unsure.readings]}
@@ -231,6 +235,20 @@ def _find_decimal_marks(
     if thousands not in {dialect.thousands, NONE}:
         notices.append(Problem("thousands-mark", table.path, targets[0], detail={"mark": thousands}))
     return dataclasses.replace(dialect, decimal=decimal, thousands=thousands), notices
+
+
+def is_point_usual(table: Table, targets: Iterable[pd.Series]) -> bool:
+    """Whether `1.234` in the cells of some columns has a decimal point beyond doubt.
+
+    Decimals have commas where cells are separated by semicolons, and where dates are written as 31.01.2026, unless
+    commas separate the cells.
+    """
+    delimiter, columns = table.dialect.delimiter, table.columns.values()
+    if delimiter != ",":
+        is_dotted = (re.match(_DOTTED_DATE, cells.iloc[0]) for cells in columns if len(cells))
+        if delimiter == ";" or any(is_dotted):
+            return False
+    return not any(map(may_group_thousands, targets))
 
 
 def _write_yaml(decimal: str, thousands: str, value: float) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from forecaster.data.assembly.build_rows import build_rows
 from forecaster.data.assembly.column_roles import ColumnRoles
-from forecaster.data.assembly.decoded_columns import DecodedColumns, Labels
+from forecaster.data.assembly.decoded_columns import DecodedColumns, Labels, is_point_usual
 from forecaster.data.assembly.rows import Rows
 from forecaster.data.dialect import AUTO, Dialect
 from forecaster.data.options import DATES, Reading
@@ -22,6 +22,7 @@ from forecaster.data.sources.arrow_columns import to_datetimes
 from forecaster.data.sources.arrow_csv import NotPlain, require_plain
 from forecaster.data.sources.issues import Places
 from forecaster.data.sources.text_table import Table
+from forecaster.formats.grouped_digits import may_group_thousands
 from forecaster.formats.number_formats import NONE, TEXT, is_missing
 from forecaster.formats.timestamp_formats import ISO
 
@@ -34,12 +35,17 @@ _ISO = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?"
 
 @dataclass(frozen=True)
 class TypedLayout:
-    """How the columns of a source are converted, by its first rows as text, whose dialect has the marks of numbers."""
+    """How the columns of a source are converted, by its first rows as text, whose dialect has the marks of numbers.
+
+    Attributes:
+        groups: the columns of whole numbers in whose later rows a point may separate thousands.
+    """
 
     head: Table
     roles: ColumnRoles
     reading: Reading
     types: dict[str, "pa.DataType"]
+    groups: tuple[str, ...] = ()
 
     def keep_rows(self, table: "pa.Table") -> tuple["pa.Table", np.ndarray]:
         """Keep the rows that `where` asks for, and return the numbers of them, (rows,) from 0."""
@@ -69,6 +75,9 @@ class TypedLayout:
         """Build the rows of converted columns; raise `NotPlain` for a cell that is text or a problem."""
         with ThreadPoolExecutor() as pool:  # each releases the interpreter while it copies
             columns = dict(zip(table.column_names, pool.map(_to_numpy, table.columns), strict=True))
+        for name in self.groups:
+            numbers = np.asarray(columns[name], float)
+            require_plain((np.isnan(numbers) | (numbers == np.floor(numbers))).all())
         may_be_blank, na_values = not (self.roles.times or self.roles.ids), self.reading.na_values
         decoded = DecodedColumns(columns, self.head, places, lines, na_values, may_be_blank)
         rows = build_rows(decoded, self.roles, self.reading)
@@ -88,13 +97,15 @@ def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Read
         and dialect.header is not False
     )
     require_plain(roles.targets and len(roles.times) < 2 and reading.layout != DATES)
-    stated, delimiter = (dialect.decimal, dialect.thousands), head.dialect.delimiter
-    # Where cells are separated by semicolons decimals may have commas.
-    require_plain(stated in {(".", NONE), (",", NONE)} or (delimiter != ";" and set(stated) <= {AUTO, ".", NONE}))
+    if (dialect.decimal, dialect.thousands) not in {(".", NONE), (",", NONE)}:
+        require_plain(dialect.decimal in {AUTO, "."} and dialect.thousands in {AUTO, NONE})
+        head.require(roles.targets)
+        require_plain(is_point_usual(head, (head.columns[name] for name in roles.targets)))
     read = {*roles.targets, *reading.columns} - {*reading.categorical}
     require_plain(all(dialect.get_unit(name) in {AUTO, ""} for name in read))
     unit = {} if dialect.unit == AUTO else dialect.unit
     marks = replace(head.dialect, decimal="," if dialect.decimal == "," else ".", thousands=NONE, unit=unit)
+    groups = tuple(name for name in roles.targets if head.texts and may_group_thousands([*head.columns[name], "1.000"]))
     cells, texts = head.columns, pa.dictionary(pa.int32(), pa.string())
     types: dict[str, pa.DataType] = {}
     for name in dict.fromkeys(reading.columns):
@@ -110,7 +121,7 @@ def find_layout(head: Table, dialect: Dialect, roles: ColumnRoles, reading: Read
     require_plain(len(types) == sum(map(len, roles)) + len({*reading.columns, *reading.static}))
     types |= {name: texts for name in reading.where if name not in types}
     require_plain(all(types[name] == texts for name in reading.where))
-    return TypedLayout(replace(head, dialect=marks), roles, reading, types)
+    return TypedLayout(replace(head, dialect=marks), roles, reading, types, groups)
 
 
 def _to_numpy(column: "pa.ChunkedArray") -> np.ndarray | pd.DatetimeIndex | Labels:
