@@ -131,7 +131,7 @@ def _describe_findings(config: Config) -> str:
     several = f"the {ensemble.combine} of {ensemble.size} networks, " if ensemble and ensemble.size > 1 else ""
     return (
         f"found: {time}, target {data.target!r}, frequency {data.frequency}, {season}\n"
-        f"chosen: {several}{start}normalisation by {model.normalization}, "
+        f"chosen: {several}{start}normalization by {model.normalization}, "
         f"{model.cell} of {', '.join(map(str, model.units))} units, window of "
         f"{count_steps(window.length, data.frequency)}, horizon of {count_steps(window.horizon, data.frequency)}"
     )

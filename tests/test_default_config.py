@@ -53,7 +53,7 @@ NOISE = np.random.default_rng(0).normal(size=1500)
     ],
     ids=["a season", "a season of a long series", "a random walk", "noise"],
 )
-def test_the_normalisation_is_the_anchor_that_forecasts_best(tmp_path, values, normalization):
+def test_the_normalization_is_the_anchor_that_forecasts_best(tmp_path, values, normalization):
     assert propose(csv(tmp_path, values)).model.normalization == normalization
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def test_the_name_of_a_run_is_answered_with_its_path(tmp_path, monkeypatch, run,
 def test_a_folder_without_a_finished_training_is_refused(tmp_path):
     with pytest.raises(RunError, match="the run has no finished training"):
         runs.load_version(tmp_path)
+
+
+def test_a_folder_of_runs_or_of_files_is_answered_with_what_is_in_it(tmp_path, run):
+    with pytest.raises(RunError, match=f"no run; the runs in it are {run}$"):
+        runs.load_version(run.parent)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/north.csv").touch()
+    with pytest.raises(RunError, match=re.escape(f"name the files in it by a pattern: '{tmp_path}/in/*.csv'")):
+        runs.load_version(tmp_path / "in")
 
 
 def edit_manifest(run: Path, **changes) -> None:

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Output, Plot, Report, ReportFormat, Set, Style, StyleName, check_file, check_picture
+from forecaster.cli.options import (
+    Output,
+    Plot,
+    ReportFormat,
+    ReportInFile,
+    Set,
+    Style,
+    StyleName,
+    check_file,
+    check_picture,
+    choose_format,
+)
 
 
 def check(
@@ -20,7 +31,7 @@ def check(
         Path | None, typer.Argument(help="A YAML that names its columns; default: inferred.", show_default=False)
     ] = None,
     output: Output = "-",
-    format: Report = ReportFormat.TEXT,
+    format: ReportInFile = None,
     plot: Plot = None,
     style: Style = StyleName.SCREEN,
     overrides: Set = None,
@@ -39,6 +50,7 @@ def check(
     from forecaster.check.check_config import load_check_config
 
     check_picture(plot)
+    format = choose_format(format, output, ReportFormat.TEXT)
     found = check_csv(load_check_config(data, config, overrides or []))
     console.write_result(found.to_json() if format is ReportFormat.JSON else found.to_text(), output)
     if plot is not None and found.examined:

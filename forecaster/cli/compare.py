@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, Output, Report, ReportFormat, TrustConfig, load_run
+from forecaster.cli.options import Data, Output, ReportFormat, ReportInFile, TrustConfig, choose_format, load_run
 
 
 def compare(
@@ -14,7 +14,7 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another.", show_default=False)],
     data: Data = None,
     output: Output = "-",
-    format: Report = ReportFormat.TEXT,
+    format: ReportInFile = None,
     trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
@@ -30,6 +30,7 @@ def compare(
     """
     from forecaster.evaluation.challenge import compare_runs
 
+    format = choose_format(format, output, ReportFormat.TEXT)
     notices = console.keep_notices(format)
     found = compare_runs(
         (first, load_run(first, data, trust_config)), (second, load_run(second, data, trust_config)), data

@@ -2,9 +2,9 @@
 
 from forecaster.cli import console
 from forecaster.cli.options import (
+    CsvOutput,
     Data,
     Member,
-    Output,
     Plot,
     Run,
     Style,
@@ -18,7 +18,7 @@ from forecaster.cli.options import (
 def diagnose(
     run: Run,
     data: Data = None,
-    output: Output = "-",
+    output: CsvOutput = "-",
     plot: Plot = None,
     style: Style = StyleName.SCREEN,
     member: Member = 1,

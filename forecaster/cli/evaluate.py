@@ -6,8 +6,8 @@ from forecaster.cli.options import (
     Data,
     Output,
     Plot,
-    Report,
     ReportFormat,
+    ReportInFile,
     Run,
     Stride,
     Style,
@@ -15,6 +15,7 @@ from forecaster.cli.options import (
     TrustConfig,
     UseVersion,
     check_picture,
+    choose_format,
     load_run,
     parse_names,
 )
@@ -27,7 +28,7 @@ def evaluate(
     stride: Stride = None,
     baselines: Baselines = None,
     output: Output = "-",
-    format: Report = ReportFormat.TEXT,
+    format: ReportInFile = None,
     plot: Plot = None,
     style: Style = StyleName.SCREEN,
     version: UseVersion = None,
@@ -46,6 +47,7 @@ def evaluate(
     from forecaster.evaluation.evaluate import evaluate as evaluate_version
 
     check_picture(plot)
+    format = choose_format(format, output, ReportFormat.TEXT)
     notices = console.keep_notices(format)
     found = evaluate_version(load_run(run, data, trust_config, version), data, stride, parse_names(baselines))
     compared = found.comparison

@@ -15,6 +15,7 @@ from forecaster.cli.options import (
     Style,
     StyleName,
     TrustConfig,
+    check_csv,
     check_picture,
     is_data,
     load_run,
@@ -67,7 +68,9 @@ def explain(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="Write a CSV to this file, - for stdout.", show_default=False),
+        typer.Option(
+            "--output", "-o", help="Write a CSV to this file, - for stdout.", show_default=False, callback=check_csv
+        ),
     ] = None,
     plot: Plot = None,
     style: Style = StyleName.SCREEN,

@@ -2,9 +2,9 @@
 
 from forecaster.cli import console
 from forecaster.cli.options import (
+    CsvOutput,
     Data,
     Horizon,
-    Output,
     Run,
     TrustConfig,
     load_run,
@@ -15,7 +15,7 @@ def future(
     run: Run,
     data: Data = None,
     horizon: Horizon = None,
-    output: Output = "-",
+    output: CsvOutput = "-",
     trust_config: TrustConfig = False,
     verbose: console.Verbose = False,
     debug: console.Debug = False,

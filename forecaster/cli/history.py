@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Output, Plot, Style, StyleName, check_picture
+from forecaster.cli.options import Output, Plot, Style, StyleName, check_picture, choose_format
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
@@ -30,7 +30,7 @@ def _check_moment(text: str | None, option: str) -> str | None:
 
 def history(
     source: Annotated[
-        str, typer.Argument(metavar="JOBS|STORE", help="A jobs file, or the URL of a store.", show_default=False)
+        str, typer.Argument(metavar="JOBS|STORE", help="A jobs file, or a store: its file or URL.", show_default=False)
     ],
     job: Annotated[
         str | None, typer.Option("--job", help="Name of a job, or a pattern: shop-*.", show_default=False)
@@ -48,7 +48,14 @@ def history(
     until: Annotated[
         str | None, typer.Option("--until", help="Last timestamp; a day or a month is included.", show_default=False)
     ] = None,
-    format: Annotated[TableFormat, typer.Option("--format", help="Format of the table.")] = TableFormat.CSV,
+    format: Annotated[
+        TableFormat | None,
+        typer.Option(
+            "--format",
+            help="Format of the table; by default that of the ending of --output, or csv.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = "-",
     plot: Plot = None,
     style: Style = StyleName.SCREEN,
@@ -69,6 +76,7 @@ def history(
     from forecaster.store.store import open_store
 
     check_picture(plot)
+    format = choose_format(format, output, TableFormat.CSV)
     if format is TableFormat.PARQUET:
         require_extra("parquet", "forecast history --format parquet")
     span = _check_moment(since, "--since"), _check_moment(until, "--until")

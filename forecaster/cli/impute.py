@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Levels, Output, Plot, Set, Style, StyleName, check_file, check_picture, parse_levels
+from forecaster.cli.options import (
+    CsvOutput,
+    Levels,
+    Plot,
+    Set,
+    Style,
+    StyleName,
+    check_file,
+    check_picture,
+    parse_levels,
+)
 
 
 def impute(
@@ -15,7 +25,7 @@ def impute(
         typer.Argument(help="A CSV with gaps: missing rows or empty cells.", show_default=False, callback=check_file),
     ],
     config: Annotated[Path, typer.Argument(help="A YAML config; DATA replaces its data.path.", show_default=False)],
-    output: Output = "-",
+    output: CsvOutput = "-",
     plot: Plot = None,
     style: Style = StyleName.SCREEN,
     levels: Levels = None,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -25,6 +25,45 @@ class ReportFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+_Format = TypeVar("_Format", bound=StrEnum)
+_Name = TypeVar("_Name", str, Path)
+_OTHER_FILES = re.compile(r"\.(csv|json|parquet|xlsx?|ods|html|pdf|png|svg|gz|xz|bz2|zip)")
+
+
+def choose_format(asked: _Format | None, output: str, default: _Format, option: str = "--output") -> _Format:
+    """Choose the format of an output: the one that is asked for, or that of the ending of its name, or the default.
+
+    Raises:
+        UsageError: nothing is asked for, and the name ends as that of a file that is not written, such as a workbook.
+    """
+    if asked is not None:
+        return asked
+    ending, formats = Path(output).suffix.lower(), type(default)
+    if ending[1:] in set(formats):
+        return formats(ending[1:])
+    if _OTHER_FILES.fullmatch(ending):
+        own = "txt" if default is ReportFormat.TEXT else default.value
+        instead = f"{Path(output).stem.removesuffix(f'.{own}')}.{own}"
+        detail = {"ending": ending, "option": option, "instead": instead}
+        raise UsageError(Problem("not-an-output-format", f"{option} {output}", detail=detail))
+    return default
+
+
+class _Csv(StrEnum):
+    CSV = "csv"
+
+
+def check_csv(option: typer.CallbackParam, output: _Name | None) -> _Name | None:
+    """Refuse the name of a CSV that ends as that of another file.
+
+    Raises:
+        UsageError: it does.
+    """
+    if output is not None:
+        choose_format(None, str(output), _Csv.CSV, option.opts[0])
+    return output
 
 
 class StyleName(StrEnum):
@@ -103,7 +142,10 @@ Source = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", help="Data file to use instead of the one in the config.", show_default=False, callback=check_file
+        "--data",
+        help="Data file to read instead of that of the config or the run.",
+        show_default=False,
+        callback=check_file,
     ),
 ]
 TrustConfig = Annotated[
@@ -111,9 +153,15 @@ TrustConfig = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a key of the config: section.key=value; repeatable.", show_default=False),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the config: training.epochs=5; repeatable.",
+        show_default=False,
+    ),
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="Output file, - for stdout.")]
+CsvOutput = Annotated[str, typer.Option("--output", "-o", help="CSV to write, - for stdout.", callback=check_csv)]
 Plot = Annotated[
     Path | None, typer.Option("--plot", help="Draw a picture into this PNG, SVG or PDF file.", show_default=False)
 ]
@@ -180,7 +228,7 @@ Processes = Annotated[
         "-j",
         min=1,
         max=4096,
-        help="Jobs, trainings, trials or forecasts at the same time; by default 1, or the processors of a cluster.",
+        help="Processes that work at the same time; by default 1, or the processors of a cluster.",
         show_default=False,
     ),
 ]
@@ -193,6 +241,12 @@ Address = Annotated[
     ),
 ]
 Report = Annotated[ReportFormat, typer.Option("--format", help="Format of the result.")]
+ReportInFile = Annotated[
+    ReportFormat | None,
+    typer.Option(
+        "--format", help="Format of the result; by default json for an --output x.json, else text.", show_default=False
+    ),
+]
 
 
 def load_run(run: Path, data: Path | None, trusts_config: bool, name: str | None = None) -> "Version":

@@ -26,8 +26,10 @@ from forecaster.cli.options import (
     TrustConfig,
     UseVersion,
     check_anomaly_files,
+    check_csv,
     check_picture,
     choose_engine,
+    choose_format,
     is_data,
     load_run,
     parse_levels,
@@ -62,6 +64,7 @@ _Policies = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
+        metavar="KEY=VALUE",
         help="Override a policy of the run, or how a file is read: data.gaps=previous; repeatable.",
         show_default=False,
     ),
@@ -72,7 +75,14 @@ _MaxAge = Annotated[
         "--max-age", help="Largest age of the newest row, 6h or steps such as 3; else exit 5.", show_default=False
     ),
 ]
-_Format = Annotated[OutputFormat, typer.Option("--format", help="Format of the forecast.")]
+_Format = Annotated[
+    OutputFormat | None,
+    typer.Option(
+        "--format",
+        help="Format of the forecast; by default that of the ending of --output, or csv.",
+        show_default=False,
+    ),
+]
 _Output = Annotated[
     str,
     typer.Option("--output", "-o", help="Output file, - for stdout, or a table: sqlite:///sales.db?table=forecasts."),
@@ -84,7 +94,10 @@ _Shard = Annotated[
     str | None,
     typer.Option("--shard", help="A share of the series, for several machines: 2/4.", show_default=False),
 ]
-_Samples = Annotated[Path | None, typer.Option("--samples", help="Write sample paths to this CSV.", show_default=False)]
+_Samples = Annotated[
+    Path | None,
+    typer.Option("--samples", help="Write sample paths to this CSV.", show_default=False, callback=check_csv),
+]
 
 
 def predict(
@@ -97,7 +110,7 @@ def predict(
     max_age: _MaxAge = None,
     output: _Output = "-",
     if_exists: IfExists = None,
-    format: _Format = OutputFormat.CSV,
+    format: _Format = None,
     decimal_comma: _DecimalComma = False,
     samples: _Samples = None,
     plot: Plot = None,
@@ -135,7 +148,15 @@ def predict(
         detail = {"expected": "no --shard: anomalies are those of all series; find them in a command without it"}
         raise UsageError(Problem("invalid-option", "--anomalies", detail=detail))
     with ExitStack() as stack:
-        outputs = output, samples, plot, format, decimal_comma, anomalies or [], if_exists
+        outputs = (
+            output,
+            samples,
+            plot,
+            choose_format(format, output, OutputFormat.CSV),
+            decimal_comma,
+            anomalies or [],
+            if_exists,
+        )
         written = stack.enter_context(ForecastOutput(*outputs))
         from forecaster.api.forecasts import Request
         from forecaster.shard import parse_shard

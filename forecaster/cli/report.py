@@ -1,17 +1,22 @@
 """`forecast report`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Data, TrustConfig, UseVersion, load_run
+from forecaster.cli.options import Data, TrustConfig, UseVersion, choose_format, load_run
 from forecaster.errors import UsageError
 from forecaster.problems import Problem
 
 if TYPE_CHECKING:
     from forecaster.html_report.content import Report
+
+
+class _PageFormat(StrEnum):
+    HTML = "html"
 
 
 def report(
@@ -43,6 +48,7 @@ def report(
     """
     from forecaster.html_report import render_report
 
+    choose_format(None, output, _PageFormat.HTML)
     console.write_result(render_report(_build(source, data, version, trust_config)), output)
 
 

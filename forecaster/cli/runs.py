@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from forecaster.cli import console
-from forecaster.cli.options import Output, Report, ReportFormat
+from forecaster.cli.options import Output, ReportFormat, ReportInFile, choose_format
 
 
 def list_runs(
     folder: Annotated[Path, typer.Argument(help="A folder of runs, or one run.")] = Path("runs"),
     output: Output = "-",
-    format: Report = ReportFormat.TEXT,
+    format: ReportInFile = None,
     verbose: console.Verbose = False,
     debug: console.Debug = False,
     log_format: console.Format = console.LogFormat.TEXT,
@@ -30,6 +30,7 @@ def list_runs(
     from forecaster.runs.listing import find_runs, is_run, summarize_run, summarize_versions
     from forecaster.runs.tables import format_runs, format_versions
 
+    format = choose_format(format, output, ReportFormat.TEXT)
     now = datetime.datetime.now(datetime.UTC)
     if is_run(folder):
         versions = summarize_versions(folder)

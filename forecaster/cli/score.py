@@ -12,12 +12,13 @@ from forecaster.cli.options import (
     Output,
     Plot,
     Rate,
-    Report,
     ReportFormat,
+    ReportInFile,
     Style,
     StyleName,
     check_anomaly_files,
     check_picture,
+    choose_format,
     is_picture,
 )
 from forecaster.errors import DataError, QualityLimit, UsageError
@@ -49,7 +50,7 @@ def score(
         ),
     ] = None,
     fail_on_drift: Annotated[bool, typer.Option("--fail-on-drift", help="Exit with 7 where drift is found.")] = False,
-    format: Report = ReportFormat.TEXT,
+    format: ReportInFile = None,
     output: Output = "-",
     plot: Plot = None,
     style: Style = StyleName.SCREEN,
@@ -75,6 +76,7 @@ def score(
     from forecaster.jobs.score_report import format_scores, score_jobs, scores_to_json
 
     check_picture(plot)
+    format = choose_format(format, output, ReportFormat.TEXT)
     kept_rate = check_anomaly_files(anomalies, rate)
     part = _check_part(by)
     limits = dict(_parse_limit(text) for text in fail_above or [])

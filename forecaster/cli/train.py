@@ -61,7 +61,9 @@ def train(
     ] = Rule.BETTER,
     margin: Annotated[
         float,
-        typer.Option("--margin", min=-0.99, max=10, help="How much larger its error may be: 0.02 is 2 %."),
+        typer.Option(
+            "--margin", min=-0.99, max=10, help="How much larger the error of the new version may be: 0.02 is 2 %."
+        ),
     ] = 0.0,
     engine: EngineOption = None,
     address: Address = None,

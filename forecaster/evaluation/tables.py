@@ -36,7 +36,7 @@ def describe_refit(metrics: Mapping[str, Any]) -> list[str]:
     networks = "network was" if metrics["networks"] == 1 else f"{metrics['networks']} networks were"
     trained = f"The {networks} then trained once more on all rows, for as many steps"
     if metrics["refit"]["used"]:
-        return [f"{trained}; these errors are those before it."]
+        return [f"{trained}; the errors above are those before that."]
     error, before = (metrics["refit"][name] for name in ("mase", "mase_before"))
     return [
         f"{trained}. On the validation and test parts its MASE is {error:.3g}, above {before:.3g} before, "

@@ -1,7 +1,7 @@
 """Split-conformal intervals: errors on the validation part become intervals around later forecasts.
 
 Vovk, Gammerman & Shafer (2005), in the form of Lei et al. (2018), separately for each step of the horizon. Errors are
-divided by the spread that the forecast itself gives (their section 5.2, normalised residuals), which is the same
+divided by the spread that the forecast itself gives (their section 5.2, normalized residuals), which is the same
 everywhere for a network without one. Neighbouring origins are correlated and series drift, so the coverage that the
 theory guarantees for exchangeable errors holds only approximately.
 """

@@ -254,7 +254,7 @@ class Categorical(Distribution):
 
     @property
     def _shares(self) -> np.ndarray:
-        shares = np.exp(self.parameters[..., :-2].astype(float))  # normalised again, since float32 rounds
+        shares = np.exp(self.parameters[..., :-2].astype(float))  # normalized again, since float32 rounds
         return shares / shares.sum(axis=-1, keepdims=True)
 
     @property

@@ -1,6 +1,6 @@
 """The width of zero-shot intervals, by the errors of the pretrained network at past origins of the same series.
 
-Nothing was trained on the series, so that every past origin is a fair one. Scores are normalised residuals (Lei et al.
+Nothing was trained on the series, so that every past origin is a fair one. Scores are normalized residuals (Lei et al.
 2018, section 5.2): the distance from the median over that of the interval's bound on the same side.
 """
 

@@ -139,8 +139,8 @@ def _compute_long_run_deviation(values: np.ndarray) -> float:
 def detect_input_drift(values: np.ndarray, training: int, season: int) -> InputDrift | None:
     """Compare the newest window of a series with the windows of its training part, by a test of Kolmogorov-Smirnov.
 
-    Three properties are compared: the level, which is the deseasonalised values less their mean in the four windows
-    before, and the changes from step to step, as they are and deseasonalised. A window holds whole seasons. Its values
+    Three properties are compared: the level, which is the deseasonalized values less their mean in the four windows
+    before, and the changes from step to step, as they are and deseasonalized. A window holds whole seasons. Its values
     are correlated; they count as the n independent ones for which the mean distance of the training windows, each from
     all of them, is what the law of Kolmogorov expects, E √n D = √(π / 2) ln 2. So the test keeps its level on series
     that are volatile at times.

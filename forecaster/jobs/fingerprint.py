@@ -1,4 +1,4 @@
-"""Fingerprints of data and settings, by which work that is done already is recognised."""
+"""Fingerprints of data and settings, by which work that is done already is recognized."""
 
 import hashlib
 import json

@@ -36,7 +36,7 @@ def find_store(source: str) -> tuple[str, Path]:
     if is_url(source):
         return source, Path()
     path = Path(source)
-    if _is_database(path):
+    if _is_database(path) or path.suffix in {".db", ".sqlite", ".sqlite3"}:
         return f"sqlite:///{path.absolute()}", Path()
     loaded = load_jobs(path, are_configs_required=False)
     if loaded.store is None:

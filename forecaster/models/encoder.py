@@ -31,8 +31,8 @@ class Encoder(keras.layers.Layer):
         super().__init__(name=name)
         self.layers = list(layers)
         self.residual = residual
-        normalised = len(self.layers) - (not has_summary) if layer_normalization else 0
-        self.norms = [keras.layers.LayerNormalization() for _ in range(normalised)]
+        normalized = len(self.layers) - (not has_summary) if layer_normalization else 0
+        self.norms = [keras.layers.LayerNormalization() for _ in range(normalized)]
         # One mask for all steps: a new mask at each step would add noise to the memory (Gal & Ghahramani 2016).
         masked = self.layers if dropout else []
         self.dropouts = [keras.layers.Dropout(dropout, noise_shape=(None, 1, None)) for _ in masked]

@@ -194,7 +194,7 @@ CONFIGS: Mapping[str, Message] = {
         "Only a rollout forecasts after every step of the window.",
     ),
     "normalization-leaks": Message(
-        "{normalization} cannot go with output: sequence, " + _LEAK, "The normalisation uses the whole window."
+        "{normalization} cannot go with output: sequence, " + _LEAK, "The normalization uses the whole window."
     ),
     "scale-leaks": Message("cannot go with output: sequence, " + _LEAK, "The scale uses the whole window."),
     "revin-has-scale": Message(
@@ -332,7 +332,7 @@ CONFIGS: Mapping[str, Message] = {
     ),
     "no-season": Message(
         "{name} needs a season, and none was found; set data.season, or use {repairs}",
-        "The decoder or normalisation works on seasons.",
+        "The decoder or normalization works on seasons.",
     ),
     "window-below-two-seasons": Message(
         "profile needs a window of two seasons, {needed:# step|# steps}; it has {window:,}",
@@ -518,7 +518,7 @@ CONFIGS: Mapping[str, Message] = {
     ),
     "impute-finds-the-level": Message(
         "{received} cannot fill gaps: impute takes level and scale of a window from its observed cells; use {repairs}",
-        "`forecast impute` normalises windows itself.",
+        "`forecast impute` normalizes windows itself.",
     ),
     "impute-reads-no-forecast": Message(
         "a zero-shot forecast reads only the values before a gap, and impute reads both sides; use {repairs}",

@@ -62,6 +62,10 @@ RUNS: Mapping[str, Message] = {
     "not-a-picture": Message(
         "pictures are PNG, SVG or PDF files; use --plot {instead}", "Pictures are PNG, SVG or PDF files."
     ),
+    "not-an-output-format": Message(
+        "it is not written as {ending}; use {option} {instead}",
+        "The ending of a name is that of another kind of file than the output.",
+    ),
     "not-an-anomaly-file": Message(
         "anomalies are written as CSV, JSON, PNG, SVG or PDF; use --anomalies {instead}",
         "The ending of a name chooses the format of its file.",
@@ -163,6 +167,11 @@ RUNS: Mapping[str, Message] = {
         "{unfinished:the run has no finished training|the run does not exist}; create it with: forecast train "
         "CONFIG --run {where}",
         "The folder is no run.",
+    ),
+    "folder-without-run": Message(
+        "the folder is no run{runs:?; the runs in it are }{runs:list}{files:?; name the files in it by a pattern: }"
+        "{files:or}",
+        "A folder of runs or of data is named in place of a run or a file.",
     ),
     "accepted-command": Message(
         "this is accepted: {command}", "The command with the keys by which a training accepts the file."

@@ -247,7 +247,14 @@ def load_version(run: Path, name: str | None = None) -> Version:
     if current is None:
         if nearest := find_run_of(run):
             raise RunError(Problem("run-elsewhere", str(run), detail={"nearest": nearest}))
-        raise RunError(Problem("no-such-run", str(run), detail={"unfinished": os.path.isdir(run)}))  # noqa: PTH112
+        if is_folder := os.path.isdir(run):  # noqa: PTH112
+            runs = sorted(str(each.parent) for each in run.glob(f"*/{CURRENT}"))
+            files = sorted(
+                {f"'{run / f'*{each.suffix}'}'" for each in run.iterdir() if each.suffix in {".csv", ".parquet"}}
+            )
+            if runs or files:
+                raise RunError(Problem("folder-without-run", str(run), detail={"runs": runs, "files": files}))
+        raise RunError(Problem("no-such-run", str(run), detail={"unfinished": is_folder}))
     try:
         return load_version_at(find_current(run, current))
     except RunError:

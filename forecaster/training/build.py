@@ -282,7 +282,7 @@ def choose_compilation(
 
 
 def _adapt_head(network: Network, steps: Steps, starts: Starts, length: int) -> None:
-    """Adapt a categorical head to the range of the training targets after the windows' normalisation."""
+    """Adapt a categorical head to the range of the training targets after the windows' normalization."""
     some = starts.spread_evenly(_ADAPTED_WINDOWS)
     rows = steps.values[some[:, None] + np.arange(length + network.ahead)]  # (windows, steps, channels)
     rows = rows.reshape(len(some), -1).astype(np.float32)
@@ -291,8 +291,8 @@ def _adapt_head(network: Network, steps: Steps, starts: Starts, length: int) -> 
     offset, scale = network.normalization.compute_affine(anchors, targets.shape[1])
     if steps.zero_shot is not None:
         offset = steps.zero_shot.select(some).reshape(targets.shape)
-    normalised = (targets - np.asarray(offset)) / np.asarray(scale)
-    network.head.adapt(float(normalised.min()), float(normalised.max()))
+    normalized = (targets - np.asarray(offset)) / np.asarray(scale)
+    network.head.adapt(float(normalized.min()), float(normalized.max()))
 
 
 def build_schedule(section: schema.Schedule, epochs: int) -> Schedule:

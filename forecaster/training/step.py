@@ -27,7 +27,7 @@ class Learner(Protocol):
     trainable_variables: Any
 
     def compute_training_loss(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        """Compute the mean loss that training minimises, of windows (batch, length) and targets (batch, ahead)."""
+        """Compute the mean loss that training minimizes, of windows (batch, length) and targets (batch, ahead)."""
 
     def compute_validation_loss(self, inputs: Inputs, targets: tf.Tensor) -> tf.Tensor:
         """Compute the mean loss that epochs are compared by."""

@@ -168,6 +168,36 @@ def test_predict_continues_beyond_the_trained_horizon_from_other_data_as_json_wi
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_ending_of_an_output_is_its_format(forecast, trained, tmp_path):
+    assert forecast("predict", "runs/tiny", "--output", tmp_path / "next.json", cwd=trained).returncode == 0
+    assert json.loads((tmp_path / "next.json").read_text())[0]["step"] == 1
+    assert forecast("predict", "runs/tiny", "--output", tmp_path / "next.parquet", cwd=trained).returncode == 0
+    assert (tmp_path / "next.parquet").read_bytes()[:4] == b"PAR1"
+    assert forecast("runs", "--output", tmp_path / "runs.json", cwd=trained).returncode == 0
+    assert json.loads((tmp_path / "runs.json").read_text())["runs"]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (
+            "predict runs/power --output next.xlsx",
+            "--output next.xlsx: it is not written as .xlsx; use --output next.csv",
+        ),
+        ("predict runs/power --output next.csv.gz", "use --output next.csv"),
+        ("predict runs/power --samples paths.parquet", "use --samples paths.csv"),
+        ("history jobs.yaml --output past.html", "use --output past.csv"),
+        ("evaluate runs/power --output errors.csv", "use --output errors.txt"),
+        ("future runs/power --output next.json", "use --output next.csv"),
+        ("report runs/power --output power.pdf", "use --output power.html"),
+    ],
+)
+def test_an_output_that_ends_as_another_kind_of_file_is_refused(forecast, tmp_path, command, expected):
+    result = forecast(*command.split(), cwd=tmp_path)
+    assert (result.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert result.stderr.endswith(f"{expected}\n")
+
+
 def test_too_few_rows_to_forecast_from_exit_4(forecast, trained, tmp_path):
     write_hourly_csv(tmp_path / "few.csv", rows=5)
     result = forecast("predict", trained / "runs/tiny", "--data", "few.csv", cwd=tmp_path)

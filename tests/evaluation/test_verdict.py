@@ -154,5 +154,5 @@ def test_what_a_refit_trained_is_the_network_even_where_the_fallback_averages_it
     scores = {"model": {"mae": 1.0}, "network_alone": {"mae": 2.0}, "naive": {"mae": 3.0}}
     facts = summary_of(unscaled=0, scores=scores, refit={"used": True}, networks=4)
     assert format_error_table(facts).splitlines()[-1] == (
-        "The 4 networks were then trained once more on all rows, for as many steps; these errors are those before it."
+        "The 4 networks were then trained once more on all rows, for as many steps; the errors above are those before that."
     )

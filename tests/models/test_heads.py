@@ -201,7 +201,7 @@ def test_a_large_error_still_costs_its_likelihood():
     assert found == pytest.approx(-stats.norm.logpdf(10) + np.log(1e29), rel=1e-5)
 
 
-# A window's normalisation undone.
+# A window's normalization undone.
 
 AFFINE = {
     "mse": distributions.Point,
@@ -214,26 +214,26 @@ AFFINE = {
 
 @pytest.mark.parametrize("scale", [2.5, -2.5], ids=["up", "turned"])
 @pytest.mark.parametrize("name", AFFINE)
-def test_undoing_a_normalisation_moves_the_whole_distribution(name, scale):
+def test_undoing_a_normalization_moves_the_whole_distribution(name, scale):
     head, family = HEADS[name](), AFFINE[name]
     raw = RAW[head.raw_count]
-    normalised, moved = family(map_to_domain(head, raw)), family(map_to_domain(head, raw, 0.7, scale))
+    normalized, moved = family(map_to_domain(head, raw)), family(map_to_domain(head, raw, 0.7, scale))
     close = {"rtol": 1e-4, "atol": 2e-4}  # apart from the floor of a width, which is not scaled
-    np.testing.assert_allclose(moved.mean, normalised.mean * scale + 0.7, **close)
+    np.testing.assert_allclose(moved.mean, normalized.mean * scale + 0.7, **close)
     if name != "mse":
-        np.testing.assert_allclose(moved.deviation, normalised.deviation * abs(scale), **close)
+        np.testing.assert_allclose(moved.deviation, normalized.deviation * abs(scale), **close)
     for probability in (0.05, 0.3, 0.9):
         turned = probability if scale > 0 or name == "quantile" else 1 - probability
-        expected = normalised.compute_quantile(turned) * scale + 0.7
+        expected = normalized.compute_quantile(turned) * scale + 0.7
         if name == "quantile":  # its steps go up and down from the middle, whichever the sign
             expected = (
-                0.7 + normalised.mean * scale + (normalised.compute_quantile(turned) - normalised.mean) * abs(scale)
+                0.7 + normalized.mean * scale + (normalized.compute_quantile(turned) - normalized.mean) * abs(scale)
             )
         np.testing.assert_allclose(moved.compute_quantile(probability), expected, **close)
 
 
 @pytest.mark.parametrize("name", ["log_normal", "negative_binomial"])
-def test_what_stays_above_0_follows_the_normalisation_where_it_is_far_from_0(name):
+def test_what_stays_above_0_follows_the_normalization_where_it_is_far_from_0(name):
     head = HEADS[name]()
     parameters = map_to_domain(head, RAW[2], offset=100.0, scale=2.0)
     np.testing.assert_allclose(parameters[..., 0], RAW[2][..., 0] * 2 + 100, rtol=1e-5)

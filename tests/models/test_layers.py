@@ -1,4 +1,4 @@
-"""Peepholes, zoneout, dilation, residual sums, layer normalisation, merges and segments."""
+"""Peepholes, zoneout, dilation, residual sums, layer normalization, merges and segments."""
 
 import contextlib
 import sys

@@ -121,7 +121,7 @@ def test_the_reported_errors_and_the_intervals_are_those_of_the_network_before(d
     )  # fmt: skip
     note = format_error_table(with_refit.metrics).splitlines()[-1]
     trained = "The network was then trained once more on all rows, for as many steps"
-    assert note == f"{trained}; these errors are those before it."
+    assert note == f"{trained}; the errors above are those before that."
     assert "refit" not in format_error_table(plain.metrics)
 
 

@@ -84,7 +84,7 @@ def find_files(paths: Paths) -> list[str]:
 
 
 def read_bytes(name: str) -> bytes:
-    """Read one file, or standard input for `-`; gzip, xz and zip are recognised by their first bytes.
+    """Read one file, or standard input for `-`; gzip, xz and zip are recognized by their first bytes.
 
     Raises:
         DataError: it is no plain file, too large, damaged, or known to hold no table.
