@@ -75,8 +75,8 @@ def score(seed: int, methods: Sequence[str]) -> Iterator[tuple[str, str, float, 
             found = evaluate(version, folder / "all.csv", baselines=[]).comparison.scores_by_level
             for level, scores in found.items():
                 named = {"before": scores["unreconciled"]} if number == 0 else {}
-                for name, errors in (named | {method: scores["model"]}).items():
-                    yield level, name, errors["mase"], errors["coverage_80"]
+                for each, errors in (named | {method: scores["model"]}).items():
+                    yield level, each, errors["mase"], errors["coverage_80"]
 
 
 def main() -> None:

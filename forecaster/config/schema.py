@@ -618,7 +618,7 @@ class ForecastOptions(Section):
 
     levels: tuple[Level, ...] = Field((80, 95), description="coverage of the intervals in percent; []: none")
     intervals: Literal["auto", "head", "conformal"] = Field(
-        "auto", description="source of the intervals: auto (conformal for head point) | head | conformal"
+        "auto", description="source of the intervals: auto (conformal for point heads and averages) | head | conformal"
     )
     interval_scale: Literal["none", "change"] = Field(
         "change",

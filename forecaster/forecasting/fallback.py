@@ -38,12 +38,15 @@ class Fallback:
         weights: of each forecaster, by the name of the series, where it is not the network alone.
         unknown_weights: of each forecaster, for series that the network was not trained on.
         horizons: of validation that the weights were measured on, averaged over series; 0 where it is unknown.
+        intervals_by_errors: whether `forecast.intervals: auto` takes errors in validation where others are averaged
+            with a head that has intervals; runs of earlier versions moved those of the head.
     """
 
     forecasters: tuple[str, ...]
     weights: Mapping[str, tuple[float, ...]]
     unknown_weights: tuple[float, ...]
     horizons: float = 0.0
+    intervals_by_errors: bool = True
 
     def get_weights(self, name: str, known: bool = True) -> tuple[float, ...]:
         """Get the weight of each forecaster for a series, which the network was trained on or not."""
@@ -74,7 +77,8 @@ class Fallback:
                 raise ValueError(f"the weights {each}")
             if not np.isclose(sum(each), 1):
                 raise ValueError(f"weights that add up to {sum(each)}")
-        return cls(forecasters, weights, unknown, float(values.get("horizons", 0.0)))
+        by_errors = bool(values.get("intervals_by_errors", False))
+        return cls(forecasters, weights, unknown, float(values.get("horizons", 0.0)), by_errors)
 
 
 def _read_one_baseline(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,11 @@ class PredictiveDistribution(abc.ABC):
         """The forecast values without other forecasters, where these are averaged in."""
         return self.mean
 
+    @property
+    def is_of_network(self) -> np.ndarray:
+        """Whether each row is the networks' own prediction, without other forecasts, (batch, 1) or a single value."""
+        return np.array(True)
+
     def compute_residuals(self, actual: np.ndarray) -> np.ndarray:
         """Compute the errors for actual values in the series' own unit, divided by the spread."""
         return (self.transform(actual) - self.centre) / self.spread
@@ -253,6 +258,11 @@ class BlendedDistribution(PredictiveDistribution):
         return self.network.mean
 
     @property
+    def is_of_network(self) -> np.ndarray:
+        """Where the weight of the network is 1."""
+        return np.asarray(self.weights[0] == 1)
+
+    @property
     def spread(self) -> np.ndarray:
         """The network's."""
         return self.network.spread
@@ -264,14 +274,14 @@ class BlendedDistribution(PredictiveDistribution):
         """
         shift = self.transform(self.mean) - self.transform(self.network.mean)
         return {
-            probability: np.where(self.weights[0] == 1, values, self.invert(self.transform(values) + shift))
+            probability: np.where(self.is_of_network, values, self.invert(self.transform(values) + shift))
             for probability, values in self.network.compute_quantiles(levels).items()
         }
 
     def draw_paths(self, count: int, calibration: Calibration, generator: np.random.Generator) -> np.ndarray:
         """Draw from the network where its weight is 1, elsewhere errors in validation around the weighted average."""
         drawn = self.network.draw_paths(count, calibration, generator)
-        return np.where(self.weights[0] == 1, drawn, self._draw_paths_around_centre(count, calibration, generator))
+        return np.where(self.is_of_network, drawn, self._draw_paths_around_centre(count, calibration, generator))
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Transform values as the network does."""
@@ -317,6 +327,11 @@ class WidenedDistribution(PredictiveDistribution):
     def network_mean(self) -> np.ndarray:
         """That of the other prediction."""
         return self.other.network_mean
+
+    @property
+    def is_of_network(self) -> np.ndarray:
+        """That of the other prediction."""
+        return self.other.is_of_network
 
     @property
     def spread(self) -> np.ndarray:
@@ -365,6 +380,11 @@ class LastValueDistribution(PredictiveDistribution):
     def centre(self) -> np.ndarray:
         """The last value in replaced rows, in transformed units."""
         return np.where(self.replaced, self.transform(self.last), self.other.centre)
+
+    @property
+    def is_of_network(self) -> np.ndarray:
+        """That of the other prediction."""
+        return self.other.is_of_network
 
     @property
     def spread(self) -> np.ndarray:

@@ -378,11 +378,20 @@ class Predictor:
         return fit_series_scaler(self.config, series.values[self.config.padding_steps :]) if known is None else known
 
     def compute_quantiles(self, prediction: PredictiveDistribution, levels: Sequence[float]) -> dict[float, np.ndarray]:
-        """Compute the quantiles of each level as `forecast.intervals` asks, by probability, each (batch, horizon)."""
+        """Compute the quantiles of each level as `forecast.intervals` asks, by probability, each (batch, horizon).
+
+        The head's distribution is that of the network, which knows nothing of the errors of other forecasts: `auto`
+        takes errors in validation where these are averaged in.
+        """
         if self.config.conformal:
             quantiles = prediction.compute_conformal_quantiles(self.calibration, levels)
         else:
             quantiles = prediction.compute_quantiles(levels)
+        of_network, fallback = prediction.is_of_network, self.calibration.fallback
+        by_errors = fallback is not None and fallback.intervals_by_errors and self.calibration.count
+        if self.config.forecast.intervals == "auto" and by_errors and not of_network.all():
+            others = prediction.compute_conformal_quantiles(self.calibration, levels)
+            quantiles = {p: np.where(of_network, values, others[p]) for p, values in quantiles.items()}
         return {probability: self._clip_to_domain(values) for probability, values in quantiles.items()}
 
     def _clip_to_domain(self, values: np.ndarray) -> np.ndarray:

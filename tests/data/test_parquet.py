@@ -110,6 +110,14 @@ def test_numbers_of_every_type(tmp_path, numbers, expected):
     both_ways(path, Reading(target="y"))
 
 
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_durations_are_no_numbers_of_an_unknown_unit(tmp_path, unit):
+    path = write(tmp_path / "x.parquet", {"t": DAYS, "y": pa.array(range(1, 7), pa.duration(unit))})
+    for target in ("y", "auto"):
+        with pytest.raises(DataError, match="not a number|no column holds numbers"):
+            read(path, target=target)
+
+
 @pytest.mark.parametrize(
     "numbers", [pa.array([1.0, None, 3, 4, 5, 6]), pa.array([1, np.nan, 3, 4, 5, 6]), pa.array([1, None, 3, 4, 5, 6])]
 )

@@ -40,7 +40,7 @@ def test_a_run_of_format_3_keeps_the_same_under_other_names(tmp_path):
     np.testing.assert_array_equal(found.residuals, RESIDUALS)
     assert (found.smallest_change, found.fallback) == (
         0.25,
-        Fallback(("network", "seasonal_naive"), {"a": (0.25, 0.75)}, (0.75, 0.25)),
+        Fallback(("network", "seasonal_naive"), {"a": (0.25, 0.75)}, (0.75, 0.25), intervals_by_errors=False),
     )
     del files["guard.json"]
     assert read_calibration(version_of(tmp_path, files, version=3)).fallback is None

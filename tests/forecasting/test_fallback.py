@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.config import load_values
 from forecaster.forecasting.calibration import Calibration
 from forecaster.forecasting.distributions import Point, Quantile
 from forecaster.forecasting.fallback import (
@@ -21,6 +22,7 @@ from forecaster.forecasting.fallback import (
     repeat_last_season,
 )
 from forecaster.forecasting.predictive_distribution import BlendedDistribution, NetworkDistribution
+from forecaster.forecasting.predictor import Predictor
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.transforms import Transform
 from tests.helpers.command import write_hourly_csv
@@ -198,6 +200,24 @@ def test_quantiles_of_both_stay_within_the_bounds_of_a_transform():
     np.testing.assert_allclose([found[p][0, 0] for p in (0.1, 0.9)], 1 / (1 + np.exp([-1.0, -5.0])))
 
 
+@pytest.mark.parametrize(
+    ("intervals", "is_new", "expected"),
+    [("auto", True, [20, 40]), ("auto", False, [29, 31]), ("head", True, [29, 31])],
+)
+def test_intervals_of_a_blend_are_as_wide_as_its_errors_in_validation(intervals, is_new, expected):
+    # The network is sure of 10 ± 1 and counts nothing in the first series, whose forecast is 30; errors are ± 10.
+    quantiles = Quantile(np.tile([0.9, 1.0, 1.1], (2, 1, 1)), (0.1, 0.5, 0.9))
+    network = NetworkDistribution(quantiles, Scaler(0.0, 10.0), counts=False)
+    residuals = (10 / network.spread[0, 0]) * np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    document = {"data": {"path": "x"}, "window": {"length": 2, "horizon": 1}, "model": {"head": "quantile"}}
+    config = load_values({**document, "forecast": {"intervals": intervals}}, "x").config
+    fallback = Fallback(("network", "naive"), {}, (0.5, 0.5), intervals_by_errors=is_new)
+    predictor = Predictor(None, config, None, calibration=Calibration(residuals, fallback=fallback))
+    weights = np.array([[[0.0], [1.0]], [[1.0], [0.0]]])
+    found = predictor.compute_quantiles(BlendedDistribution(network, np.full((1, 2, 1), 30.0), weights), [80])
+    np.testing.assert_allclose([found[0.1][:, 0], found[0.9][:, 0]], [[expected[0], 9], [expected[1], 11]])
+
+
 def test_the_fallback_is_kept_exactly():
     weights = {"a": (0.123456789012345, 1 - 0.123456789012345)}
     fitted = Fallback(("network", "zero-shot"), weights, (0.5, 0.5), 1.25)
@@ -207,7 +227,7 @@ def test_the_fallback_is_kept_exactly():
 def test_runs_with_one_baseline_keep_their_weights():
     before = {"season": 24, "weights": {"a": 0.25}, "unknown_weight": 0.5, "baseline": "window_mean"}
     found = Fallback.from_json(before)
-    assert found == Fallback(("network", "window_mean"), {"a": (0.25, 0.75)}, (0.5, 0.5))
+    assert found == Fallback(("network", "window_mean"), {"a": (0.25, 0.75)}, (0.5, 0.5), intervals_by_errors=False)
     assert (found.get_weights("a"), found.get_weights("b")) == ((0.25, 0.75), (1.0, 0.0))
     del before["baseline"]  # the first of them
     assert Fallback.from_json(before).forecasters == ("network", "seasonal_naive")

@@ -51,7 +51,10 @@ def convert_column(column: "pa.ChunkedArray", kind: "pa.DataType") -> "pa.Chunke
 
 
 def column_to_text(column: "pa.ChunkedArray", missing: str | None = "") -> "pa.ChunkedArray":
-    """Write a column as the text of a CSV: `1` and `0` for true and false, nothing for no value."""
+    """Write a column as the text of a CSV: `1` and `0` for true and false, nothing for no value.
+
+    Durations are written with their units, since Arrow's text is their number of microseconds, or whatever they count.
+    """
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
 
@@ -63,6 +66,8 @@ def column_to_text(column: "pa.ChunkedArray", missing: str | None = "") -> "pa.C
     try:
         texts = _format_timestamps(plain) if pa.types.is_timestamp(plain.type) else plain.cast(pa.string())
     except pa.ArrowException:  # lists, bytes that are no text
+        texts = None
+    if texts is None or pa.types.is_duration(plain.type):
         texts = pa.chunked_array([[None if cell is None else str(cell) for cell in plain.to_pylist()]], pa.string())
     trimmed = compute.utf8_trim_whitespace(texts)
     return trimmed if missing is None else trimmed.fill_null(missing)
