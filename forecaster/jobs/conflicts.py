@@ -57,10 +57,8 @@ def _check_names(jobs: Sequence[Job]) -> Iterator[KeyProblem]:
             detail = {"name": job.group, "other": same_group.where}
             yield KeyProblem(("jobs", job.index, "name"), "duplicate-job", detail)
         elif same_name is not job:
-            is_group = bool(job.overrides) and job.data == same_name.data
-            within = same_name.overrides[-1] if is_group else same_name.data[0]
-            other = within if same_name.index == job.index else same_name.where
-            key = "name" if job.name == job.group else "for_each" if is_group else "data"
+            other = same_name.data[0] if same_name.index == job.index else same_name.where
+            key = "name" if job.name == job.group else "for_each" if job.cell else "data"
             yield KeyProblem(("jobs", job.index, key), "duplicate-job", {"name": job.name, "other": other})
 
 
@@ -68,6 +66,10 @@ def _check_job(job: Job, loaded: LoadedJobs, file: JobsFile, entry: JobEntry) ->
     path = ("jobs", job.index)
     if entry.for_each is not None and isinstance(entry.data, str) and is_pattern(entry.data):
         yield KeyProblem((*path, "for_each"), "groups-of-pattern", {"pattern": entry.data})
+    if entry.for_each is not None:
+        written = {"run": entry.run if job.trains else None, "output": entry.output, "plot": entry.plot}
+        for key in (key for key, name in written.items() if name is not None and "{name}" not in str(name)):
+            yield KeyProblem((*path, key), "group-without-name", {"path": str(written[key])})
     if not job.data and job.config is None and "run" not in entry.model_fields_set:
         yield KeyProblem(path, "job-without-data", {"job": job.name})
     if not job.trains and file.jobs[job.index].retrain is not None:

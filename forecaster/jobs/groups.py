@@ -1,16 +1,42 @@
 """The groups of an entry with `for_each`: the cells of a column of its data, each of which is a job."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from forecaster.errors import ConfigError, DataError, ForecasterError, Stop
 from forecaster.jobs.job import Job
+from forecaster.jobs.status import load_status
 from forecaster.problems import Problem
 from forecaster.workers import Ended, Workers
 
 MOST = 10_000  # groups, each of which is a job with a run, a lock and a status
+_VANISHED = "vanished-group"
 
 Where = Mapping[str, Sequence[str]]  # as in `data.where`
+
+
+def list_vanished(
+    groups: Mapping[str, Where] | Stop, job: Job, column: str, status_file: Path, jobs_file: Path
+) -> dict[str, Stop]:
+    """List the cells that had a job in the last run and have no rows now, each with the error of its job.
+
+    Where the groups cannot be read, these are all cells that had a job, with the reason: each keeps its state, and its
+    output is marked as old. A cell that is gone fails once, and has no job afterwards.
+    """
+    try:
+        states = load_status(status_file, jobs_file).jobs.values()
+    except (ValueError, ForecasterError):  # a run reports it
+        return {}
+    left_out = {each.cell for each in states if any(found.get("code") == _VANISHED for found in each.problems)}
+    cells = [each.cell[2] for each in states if each.cell and each.cell[:2] == (job.group, column)]
+    known = [cell for cell in cells if (job.group, column, cell) not in left_out]
+    if isinstance(groups, Stop):
+        return dict.fromkeys(known, groups)
+    path = job.data[0] if job.data else job.where
+    return {
+        cell: DataError(Problem(_VANISHED, path, column, detail={"cell": cell})) for cell in known if cell not in groups
+    }
 
 
 def list_groups(job: Job, column: str) -> dict[str, Where] | Stop:

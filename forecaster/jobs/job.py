@@ -16,6 +16,8 @@ from forecaster.jobs.schema import Keep, Retrain
 from forecaster.problems import Problem
 from forecaster.shard import Shard
 
+STATUS_FILE = "status.json"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -34,7 +36,8 @@ class Job:
         ping: a URL, or `$NAME` of an environment variable that holds one.
         fail_above: the largest error by metric.
         problems: of its config, with which it fails.
-        failure: why the groups of its data are not known, with which it fails.
+        failure: why the rows of its group are not known, with which it fails.
+        cell: the entry, the column and the cell of a group of `for_each`.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Job:
     fail_on_drift: bool = False
     problems: tuple[Problem, ...] = ()
     failure: Stop | None = None
+    cell: tuple[str, str, str] | None = None
 
     @property
     def trains(self) -> bool:
@@ -125,7 +129,7 @@ class LoadedJobs:
     @property
     def status_file(self) -> Path:
         """What became of each job."""
-        return self.folder / "status.json"
+        return self.folder / STATUS_FILE
 
     @property
     def lock_file(self) -> Path:

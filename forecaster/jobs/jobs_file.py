@@ -1,6 +1,5 @@
 """A jobs file -> the jobs that it describes, one for each file of a pattern; every problem with its position."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,11 +14,12 @@ from forecaster.durations import parse_duration
 from forecaster.engine import Engine
 from forecaster.errors import ConfigError, Stop
 from forecaster.jobs.conflicts import find_config_problems, find_conflicts
-from forecaster.jobs.groups import list_groups
-from forecaster.jobs.job import Job, LoadedJobs
+from forecaster.jobs.groups import list_groups, list_vanished
+from forecaster.jobs.job import STATUS_FILE, Job, LoadedJobs
 from forecaster.jobs.schema import LONGEST_NAME, JobEntry, JobsFile, merge_options, parse_size
 from forecaster.problems import Problem, format_yaml
 from forecaster.regular_files import exists, find_matches, is_pattern
+from forecaster.wording import KEPT
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".gz", ".xz", ".zip")
 _OF_CONFIGS = {"data", "window", "model", "training"}  # sections that no jobs file has
@@ -61,8 +61,9 @@ def load_jobs(source: Path, *, are_configs_required: bool = True) -> LoadedJobs:
     jobs = [
         job
         for index, entry in enumerate(entries)
-        for job in _resolve_entry(entry, index, document.find_position(("jobs", index)), path.parent)
+        for job in _resolve_entry(entry, index, document.find_position(("jobs", index)), path)
     ]
+    jobs.sort(key=lambda job: job.failure is not None)  # a group that is gone moves no other job to another shard
     in_configs = find_config_problems(jobs, document)
     if not are_configs_required:
         jobs = [replace(job, problems=_list_own(job, found)) for job, found in zip(jobs, in_configs, strict=True)]
@@ -90,24 +91,42 @@ def _list_own(job: Job, problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(each for each in problems if each.code == "no-job-config" or each.where.startswith(f"{job.config}"))
 
 
-def _resolve_entry(entry: JobEntry, index: int, where: str, base: Path) -> Iterator[Job]:
+def _resolve_entry(entry: JobEntry, index: int, where: str, file: Path) -> Iterator[Job]:
     """List the jobs of an entry: one for each file that its pattern matches, for each group of its data, or itself."""
+    base = file.parent
     named = (entry.data,) if isinstance(entry.data, str) else entry.data or ()
     data = tuple(make_path_absolute(each.replace("{name}", entry.name), base) for each in named)
     matches = find_matches(data[0]) if isinstance(entry.data, str) and is_pattern(data[0]) else []
     whole = _build_job(entry, entry.name, data, index, where, base)
-    if entry.for_each is not None:
-        groups = list_groups(whole, entry.for_each)
-        if isinstance(groups, Stop):
-            return iter([replace(whole, failure=groups)])
-        made = (
-            (_build_job(entry, _clean(f"{entry.name}-{cell}"), data, index, where, base), rows)
-            for cell, rows in groups.items()
-        )
-        return (replace(job, overrides=(*job.overrides, f"data.where={json.dumps(rows)}")) for job, rows in made)
-    if matches:
-        return (_build_job(entry, name_job(Path(each)), (each,), index, where, base) for each in matches)
-    return iter([whole])
+    if entry.for_each is not None and not matches:
+        yield from _list_group_jobs(entry, entry.for_each, whole, file)
+    elif matches:
+        yield from (_build_job(entry, name_job(Path(each)), (each,), index, where, base) for each in matches)
+    else:
+        yield whole
+
+
+def _list_group_jobs(entry: JobEntry, column: str, whole: Job, file: Path) -> Iterator[Job]:
+    """List a job for each group of the data; those fail whose names are one, and that have no rows any more."""
+    groups = list_groups(whole, column)
+    vanished = list_vanished(groups, whole, column, file.with_name(STATUS_FILE), file)
+    if isinstance(groups, Stop) and not vanished:
+        yield replace(whole, failure=groups)
+    names: dict[str, list[str]] = {}
+    for cell in groups if not isinstance(groups, Stop) else ():
+        names.setdefault(_clean(f"{entry.name}-{cell}"), []).append(cell)
+    for cell in vanished:
+        names.setdefault(_clean(f"{entry.name}-{cell}"), [cell])
+    for name, cells in names.items():
+        job = _build_job(entry, name, whole.data, whole.index, whole.where, file.parent)
+        job = replace(job, cell=(entry.name, column, cells[0]), failure=vanished.get(cells[0]))
+        if len(cells) > 1:
+            detail = {"name": name, "cells": list(map(repr, cells[:KEPT])), "within": column}
+            yield replace(job, failure=ConfigError(Problem("groups-of-one-name", job.where, "for_each", detail=detail)))
+        elif isinstance(groups, Stop) or job.failure:
+            yield job
+        else:
+            yield replace(job, overrides=(*job.overrides, f"data.where={format_yaml(groups[cells[0]])}"))
 
 
 def _build_job(entry: JobEntry, name: str, data: tuple[str, ...], index: int, where: str, base: Path) -> Job:

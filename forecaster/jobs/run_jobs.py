@@ -149,7 +149,7 @@ def run_jobs(loaded: LoadedJobs, options: RunOptions, received: Sequence[int], w
     jobs = loaded.select(options.only, options.tags, options.shard)
     with lock_jobs(loaded.lock_file, options.shard):
         status = read_status(loaded.status_file, loaded.path)
-        status.keep([job.name for job in loaded.jobs])
+        status.keep(loaded.jobs)
         if options.shard is not None:
             status.own = frozenset(job.name for job in jobs)
         status.runs += 1

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, fiel
 
 from forecaster.atomic_files import convert_write_errors, write_atomically
 from forecaster.errors import InputOutputFailed, UsageError
+from forecaster.jobs.job import Job
 from forecaster.jobs.shard_locks import wait_for_lock
 from forecaster.problems import Problem
 from forecaster.regular_files import exists, read_regular_file
@@ -53,6 +54,7 @@ class Outcome(BaseModel):
         notes: that a new version lost, and what adaptive intervals cannot promise, in the same form; not printed.
         done: by step, the key of the work that is finished: a hash of data, settings and version.
         last_training: also of a version that was not promoted.
+        cell: as that of the job.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -86,6 +88,7 @@ class Outcome(BaseModel):
     done: Mapping[Step, str] = {}
     last_training: AwareDatetime | None = None
     next_training: AwareDatetime | None = None
+    cell: tuple[str, str, str] | None = None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -134,9 +137,9 @@ class Status:
         updated = datetime.now(UTC).isoformat(timespec="seconds")
         return {"format": FORMAT, "jobs_file": self.jobs_file, "updated": updated, "runs": self.runs, "jobs": jobs}
 
-    def keep(self, names: Iterable[str]) -> None:
+    def keep(self, jobs: Iterable[Job]) -> None:
         """Drop the jobs that the jobs file no longer has."""
-        self.jobs = {name: self.jobs.get(name, Outcome()) for name in names}
+        self.jobs = {job.name: self.jobs.get(job.name, Outcome()).update(cell=job.cell) for job in jobs}
 
     def write(self) -> None:
         """Replace status.json.

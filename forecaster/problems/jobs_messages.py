@@ -29,6 +29,18 @@ JOBS: Mapping[str, Message] = {
         "a pattern of files, {pattern}, has a job for each file; name one file, or list those that are read together",
         "`for_each` needs data that are read together.",
     ),
+    "groups-of-one-name": Message(
+        "the cells {cells:and} of {within} would be one job, {name}; write them in one way, or list the cells that are "
+        "meant with data.where",
+        "Cells of `for_each` differ in what a name of a job leaves out.",
+    ),
+    "group-without-name": Message(
+        "{path} would be that of every group; use {{name}} in it", "Each group of `for_each` writes other files."
+    ),
+    "vanished-group": Message(
+        "no cell is {cell!r} any more; its job ends here, and its forecast stays as it is",
+        "A cell of `for_each` that had a job is no longer in the data.",
+    ),
     "no-groups": Message("every cell is empty, so there is no group", "The column of `for_each` has no cells."),
     "too-many-groups": Message(
         "{groups:,} different cells, each of which would be a job; expected at most {limit:,}; is it another column?",

@@ -94,4 +94,6 @@ def format_yaml(value: Any) -> str:
         return f"{{{', '.join(f'{format_yaml(key)}: {format_yaml(each)}' for key, each in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(format_yaml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    # JSON allows characters as they are that YAML refuses, or reads as the end of a line.
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"[\x7f-\x9f\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)

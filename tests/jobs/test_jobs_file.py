@@ -7,12 +7,17 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 
-from forecaster.config import load_config
-from forecaster.errors import ConfigError, UsageError
+from forecaster.config import build_smallest_config, load_config, load_values
+from forecaster.errors import ConfigError, Stop, UsageError
+from forecaster.jobs import jobs_file
+from forecaster.jobs.groups import read_groups
 from forecaster.jobs.jobs_file import build_json_schema, is_jobs_file, load_jobs, name_job
 from forecaster.jobs.plan import plan_job
+from forecaster.jobs.run_jobs import RunOptions, run_jobs
 from forecaster.jobs.schema import parse_size
+from tests.helpers import job_tasks
 from tests.helpers.command import TINY
 
 
@@ -391,6 +396,19 @@ jobs:
 """
 
 
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Read groups without a process for it."""
+
+    def list_groups(job, column):
+        try:
+            return read_groups((job, column), [], print)
+        except Stop as error:
+            return error
+
+    monkeypatch.setattr(jobs_file, "list_groups", list_groups)
+
+
 def test_each_group_of_a_column_is_a_job_that_reads_its_rows(tmp_path):
     (tmp_path / "sales.csv").write_text(SALES)
     jobs = load(tmp_path, GROUPED).jobs
@@ -398,19 +416,19 @@ def test_each_group_of_a_column_is_a_job_that_reads_its_rows(tmp_path):
         (name, "sales", name) for name in ("sales-north", "sales-south-east", "sales-07")
     ]
     assert [job.overrides[-1] for job in jobs] == [
-        f'data.where={{"region": ["{cell}"]}}' for cell in ("north", "south/east", "07")
+        f"data.where={{region: [{cell}]}}" for cell in ("north", "south/east", '"07"')
     ]
     assert jobs[0].output == tmp_path / "out/sales-north.csv"
 
 
-def test_groups_are_those_of_the_rows_that_the_config_reads(tmp_path):
+def test_groups_are_those_of_the_rows_that_the_config_reads(tmp_path, in_this_process):
     (tmp_path / "sales.csv").write_text(SALES)
     text = TINY.replace("path: load.csv", "path: sales.csv, where: {shop: a, region: [north, '07']}")
     assert text != TINY
     (tmp_path / "sales.yaml").write_text(text)
     text = "store: null\njobs: [{name: s, config: sales.yaml, for_each: region, output: 'o/{name}.csv'}]"
     jobs = load(tmp_path, text).jobs
-    assert [json.loads(job.overrides[-1].partition("=")[2]) for job in jobs] == [
+    assert [yaml.safe_load(job.overrides[-1].partition("=")[2]) for job in jobs] == [
         {"shop": ["a"], "region": ["north"]},
         {"shop": ["a"], "region": ["07"]},
     ]
@@ -428,8 +446,55 @@ def test_groups_that_cannot_be_read_fail_in_one_job(tmp_path, data, code):
     assert [problem.code for problem in plan.error.problems] == [code]
 
 
-def test_groups_need_different_names_and_one_source(tmp_path):
+def test_any_cell_is_read_back_from_the_settings_of_its_job(tmp_path, in_this_process):
+    cells = ["\U0001f600", "x\x7fy", "u\x85v", "null", "1.0", "{a: b}", "a\\'#", "{name}"]
+    rows = "".join(f'2020-01-01,"{cell}",1\n' for cell in cells)
+    (tmp_path / "sales.csv").write_text(f"month,region,sales\n{rows}", encoding="utf-8")
+    read = [
+        load_values(build_smallest_config("a.csv"), "a", job.overrides).config.data.where
+        for job in load(tmp_path, GROUPED).jobs
+    ]
+    assert read == [{"region": (cell,)} for cell in cells]
+
+
+def test_cells_of_one_name_fail_alone(tmp_path, in_this_process):
     (tmp_path / "sales.csv").write_text(SALES.replace(" 07 ", "south east"))
-    assert find_problems(tmp_path, GROUPED) == [("3:36", "jobs.0.for_each", "duplicate-job")]
+    north, south = load(tmp_path, GROUPED).jobs
+    assert (north.name, north.failure, south.name) == ("sales-north", None, "sales-south-east")
+    (problem,) = south.failure.problems
+    assert (problem.code, problem.detail["cells"]) == ("groups-of-one-name", ["'south/east'", "'south east'"])
+
+
+def test_groups_write_other_files_and_have_one_source(tmp_path, in_this_process):
+    (tmp_path / "sales.csv").write_text(SALES)
+    text = GROUPED.replace("out/{name}.csv", "out.csv")
+    assert "group-without-name" in {code for _, _, code in find_problems(tmp_path, text)}
     text = GROUPED.replace("sales.csv", "'in/*.csv'")
     assert find_problems(tmp_path, text, "in/a.csv") == [("3:37", "jobs.0.for_each", "groups-of-pattern")]
+
+
+def test_a_group_without_rows_fails_once_and_groups_that_cannot_be_read_keep_their_state(tmp_path, in_this_process):
+    def run(text):
+        """Run the jobs of a data file; return what became of each, and the marks."""
+        (tmp_path / "sales.csv").unlink(missing_ok=True)
+        if text:
+            (tmp_path / "sales.csv").write_text(text)
+        for name in ("north", "south-east", "07"):
+            output = tmp_path / f"out/sales-{name}.csv"
+            output.parent.mkdir(exist_ok=True)
+            output.touch()
+            output.with_name(f"{output.name}.stale").unlink(missing_ok=True)
+        loaded = load(tmp_path, GROUPED)
+        summary = run_jobs(loaded, RunOptions(), [], job_tasks.execute_failure)
+        found = {each.job.name: [each.get("code") for each in each.after.problems] for each in summary.jobs}
+        return found, sorted(path.name for path in tmp_path.glob("out/*.stale"))
+
+    gone = SALES.replace("south/east", "")
+    good = {name: [] for name in ("sales-north", "sales-south-east", "sales-07")}
+    assert run(SALES) == (good, [])
+    missing = {name: ["no-such-file"] for name in good}
+    assert run(None) == (missing, sorted(f"{name}.csv.stale" for name in good))
+    left = {"sales-north": [], "sales-07": []}
+    assert run(gone) == ({**left, "sales-south-east": ["vanished-group"]}, ["sales-south-east.csv.stale"])
+    assert list(run(gone)[0]) == list(left)
+    assert run(SALES) == (good, [])
