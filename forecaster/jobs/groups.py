@@ -6,7 +6,6 @@ from typing import Any
 
 from forecaster.errors import ConfigError, DataError, ForecasterError, Stop
 from forecaster.jobs.job import Job
-from forecaster.jobs.status import load_status
 from forecaster.problems import Problem
 from forecaster.workers import Ended, Workers
 
@@ -24,6 +23,8 @@ def list_vanished(
     Where the groups cannot be read, these are all cells that had a job, with the reason: each keeps its state, and its
     output is marked as old. A cell that is gone fails once, and has no job afterwards.
     """
+    from forecaster.jobs.status import load_status  # noqa: PLC0415  for `for_each` only, not for every jobs file
+
     try:
         states = load_status(status_file, jobs_file).jobs.values()
     except (ValueError, ForecasterError):  # a run reports it
