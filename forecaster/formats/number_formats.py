@@ -61,7 +61,7 @@ def find_marks(
         return plain
     texts = cells[~is_missing(cells, na_values)]
     texts = texts[texts.str.contains(rf"[.,{SPACES}{APOSTROPHES}]")]
-    written = "".join(texts)
+    written = "".join(texts.tolist())
     used = {mark for mark, kinds in _CHARACTERS.items() if any(kind in written for kind in kinds)}
     # Ways whose thousands mark is in no cell read the same without it.
     ways = [way for way in ways if way[1] in {NONE, *used} or (way[0], NONE) not in ways]

@@ -62,7 +62,7 @@ def read_written(cells: pd.Series, way: str) -> pd.Series:
     """Parse (rows,) cells in one way, NaT where one has another format or its year is out of range."""
     read = _READERS.get(way) or functools.partial(_read_form, way=way)
     # Nothing stands around timestamps: the usual case, and fast.
-    if read(cells.iloc[:_PROBE]).notna().all() and "".join(cells.dropna()).isascii():
+    if read(cells.iloc[:_PROBE]).notna().all() and "".join(cells.dropna().tolist()).isascii():
         parsed = read(cells)
         if parsed.notna().all():
             return _keep_years(parsed)
@@ -199,7 +199,7 @@ class _Texts(NamedTuple):
     @classmethod
     def strip(cls, cells: pd.Series) -> "_Texts":
         """Remove intervals, zones and 24:00, and write months and times of day in one way."""
-        written = "\n".join(cells.dropna())
+        written = "\n".join(cells.dropna().tolist())
         begins, ends, shifts, zone = cells, None, None, None
         if re.search(rf"^{_INTERVAL}$", written, re.MULTILINE):
             parts = cells.str.extract(rf"^{_INTERVAL}$")
@@ -238,7 +238,7 @@ class _Texts(NamedTuple):
 
 def _tidy(cells: pd.Series) -> pd.Series:
     """Write the names of months as `Jan`, times of day as `13:45 PM`, and one blank between parts."""
-    written = "\n".join(cells.dropna())
+    written = "\n".join(cells.dropna().tolist())
     if not written.isascii():  # digits of other scripts are not read
         cells = cells.where(~cells.str.contains(r"(?![0-9])\d", na=False))
     for found, pattern, replacement in _TIDY:
