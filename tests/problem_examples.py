@@ -398,7 +398,7 @@ _EXAMPLES = [
         },
     ),
     # Configs.
-    Problem("config-name", "power.csv", detail={"source": "power.csv"}),
+    Problem("config-name", "power.csv", detail={"command": "forecast init power.csv"}),
     Problem("config-too-large", "power.yaml", detail={"limit": 1048576}),
     Problem("config-not-utf-8", "power.yaml", detail={"byte": 17}),
     Problem("invalid-yaml", "power.yaml:3:1", detail={"reason": "the key 'model' is given twice", "quoted": ""}),

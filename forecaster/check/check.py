@@ -271,7 +271,8 @@ def _choose_longest(panel: Panel) -> list[Series]:
 def _collect_facts(repaired: RepairResult, panel: Panel, examined: Sequence[SeriesStatistics]) -> dict[str, Any]:
     longest, lengths = panel.longest, panel.lengths
     most = count_steps(int(lengths.max()), longest.frequency)
-    each = f"{len(panel):,}, of {lengths.min():,} to {most}" if len(panel) > 1 else "1"
+    least = f"{lengths.min():,} to " if lengths.min() < lengths.max() else ""
+    each = f"{len(panel):,}, of {least}{most}" if len(panel) > 1 else "1"
     strengths = next(each.strengths for each in examined if each.series.name == longest.name)
     return {
         "dialect": _describe_dialect(longest),

@@ -66,7 +66,11 @@ def load_config(source: FilePath, overrides: Sequence[str] = (), data: FilePath 
         ConfigError: nothing can be made of it: not YAML, or a required key is missing.
     """
     if not is_config(source):
-        raise ConfigError(Problem("config-name", str(source), detail={"source": str(source)}))
+        raise ConfigError(
+            Problem(
+                "config-name", str(source), detail={"command": "" if source.is_dir() else f"forecast init {source}"}
+            )
+        )
     document = read_document(source)
     if "jobs" in document.values:
         raise ConfigError(Problem("jobs-as-config", str(source), detail={"jobs": str(source)}))

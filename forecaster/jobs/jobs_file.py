@@ -50,7 +50,13 @@ def load_jobs(source: Path, *, are_configs_required: bool = True) -> LoadedJobs:
         ConfigError: with all problems, those of the configs included.
     """
     if not is_config(source):
-        raise ConfigError(Problem("config-name", str(source), detail={"source": str(source)}))
+        raise ConfigError(
+            Problem(
+                "config-name",
+                str(source),
+                detail={"command": "" if source.is_dir() else f"forecast init --jobs {source}"},
+            )
+        )
     document = read_document(source)
     if "jobs" not in document.values and document.values.keys() & _OF_CONFIGS:
         raise ConfigError(Problem("config-as-jobs", str(source), detail={"config": str(source)}))

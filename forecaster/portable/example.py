@@ -2,9 +2,10 @@
 
     python example.py values.csv [SERIES]
 
-`values.csv` holds the newest values of a series, the oldest first, in its last column. Where the run reads covariates
-or a calendar, it has the columns of the training data by name, and rows for the steps ahead without a value. It prints
-the forecast of each step ahead, as `forecast predict` makes it before it rounds.
+`values.csv` holds the newest values of a series, the oldest first, in the column of the target's name, or else in its
+last one. Where the run reads covariates or a calendar, it has the columns of the training data by name, and rows for
+the steps ahead without a value. It prints the forecast of each step ahead, as `forecast predict` makes it before it
+rounds.
 """
 
 import json

@@ -29,7 +29,7 @@ def read_table(path: str | Path, model: Mapping[str, Any], series: str) -> Table
     """Read a CSV with commas.
 
     Where a network reads covariates or a calendar, its header names the columns as those of the training data. Else the
-    values are its last column, and the first line may be a header.
+    values are the column that its first line names as the training data do, or else its last one.
 
     Raises:
         ValueError: a cell is no finite number, a line has more or fewer cells, or a column is missing.
@@ -39,13 +39,14 @@ def read_table(path: str | Path, model: Mapping[str, Any], series: str) -> Table
     for number, row in lines:
         if len(row) != len(lines[0][1]):
             raise ValueError(f"{path}:{number}: not as many cells as in the first line: {','.join(row)}")
+    header, target = lines[0][1] if lines else [], model["series"].get(series, {}).get("column", "")
     if not model["columns"]:
-        begins = 1 if lines and math.isnan(_parse_number(lines[0][1][-1])) else 0
-        return Table(_parse_values(path, lines[begins:], -1, model["masks"]))
-    header = lines[0][1] if lines else []
-    if absent := [name for name in (model["series"][series]["column"], *model["columns"]) if name not in header]:
+        place = header.index(target) if target in header else -1
+        begins = 1 if header and math.isnan(_parse_number(header[place])) else 0
+        return Table(_parse_values(path, lines[begins:], place, model["masks"]))
+    if absent := [name for name in (target, *model["columns"]) if name not in header]:
         raise ValueError(f"{path}: no column {', '.join(absent)}")
-    place = header.index(model["series"][series]["column"])
+    place = header.index(target)
     known = max((number for number, (_, row) in enumerate(lines[1:], 1) if row[place].strip()), default=0)
     columns = {name: [row[header.index(name)] for _, row in lines[1:]] for name in model["columns"]}
     return Table(_parse_values(path, lines[1 : known + 1], place, model["masks"]), columns)

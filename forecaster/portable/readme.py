@@ -96,9 +96,11 @@ def _describe_values(config: Config, preprocessing: Preprocessing) -> str:
     """Describe the file that the example reads."""
     columns, features = list_columns(config, preprocessing), preprocessing.features
     blank = " A missing value is a blank cell." if config.data.gaps == "mask" else ""
-    if not columns:
-        return f"`values.csv` holds the newest values, the oldest first, in its last column.{blank}"
     target = config.data.target if isinstance(config.data.target, str) else "the target"
+    if not columns:
+        return (
+            f"`values.csv` holds the newest values, the oldest first, in the column `{target}` or the last one.{blank}"
+        )
     named = list_some([f"`{name}`" for name in (*columns, target)], len(columns) + 1)
     is_ahead = features is not None and (features.future or features.calendar)
     ahead = f", and {count_of(config.window.horizon, 'row')} without a value for the steps ahead" if is_ahead else ""

@@ -10,7 +10,7 @@ _LEAK = "since it reveals later steps to earlier ones; use {repairs}"
 CONFIGS: Mapping[str, Message] = {
     # The file.
     "config-name": Message(
-        "its name does not end in .yaml; for a CSV, `forecast init {source}` writes one", "A config is a YAML file."
+        "its name does not end in .yaml{command:?; for a CSV, this writes one: }{command}", "A config is a YAML file."
     ),
     "config-too-large": Message(
         "larger than the {limit:,} bytes that a config has at most", "A config has at most 1 MiB."

@@ -368,7 +368,7 @@ def test_a_panel_is_counted_and_its_worst_series_stand_first(forecast, tmp_path)
     written(tmp_path, rows, "time,load,shop")
     result = forecast("check", "bad.csv", "--set", "data.series=shop", "--plot", "p.png", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "  series: 14, of 200 to 200 hours\n" in result.stdout
+    assert "  series: 14, of 200 hours\n" in result.stdout
     assert "warning: constant stretches in 6 of 14 series: shop 13, " in result.stdout
     lines = result.stdout.splitlines()
     table = lines[

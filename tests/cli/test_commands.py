@@ -327,7 +327,7 @@ def test_config_and_data_problems_come_together(forecast, project):
 BAD_CALLS = {
     "a CSV for a config": (
         ["validate", "load.csv"],
-        "load.csv: its name does not end in .yaml; for a CSV, `forecast init load.csv`",
+        "load.csv: its name does not end in .yaml; for a CSV, this writes one: forecast init load.csv",
     ),
     "seasonal without a season": (
         ["validate", "tiny.yaml", "--set", "model.normalization=seasonal", "--set", "data.season=1"],

@@ -38,7 +38,7 @@ runpy.run_path(folder + "/example.py", run_name="__main__")
 """
 
 
-MODEL = {"columns": [], "masks": False}
+MODEL = {"columns": [], "masks": False, "series": {"load": {"column": "load"}}}
 WINDOW = {"length": 14, "horizon": 7}
 
 
@@ -225,6 +225,7 @@ def test_the_command_reports_that_there_is_no_example(forecast, tmp_path: Path):
         ("day,load\n1,2.5\n2,3\n\n", [2.5, 3]),
         ("\ufeffload\r\n2.5\r\n3\r\n", [2.5, 3]),
         ("2.5\n3\n", [2.5, 3]),
+        ("load,price\n2.5,9\n3,8\n", [2.5, 3]),
         ("", []),
         ("day,load\n1,2.5\n2\n", "values.csv:3:"),
         ("day,load\n1,2.5\n2,\n3,4\n", "values.csv:3:"),
