@@ -37,8 +37,9 @@ def select_origins(
 ) -> Origins:
     """Select origins, evenly spaced from the first to the last step of each member's range, at least one of each.
 
-    There are `MAX_ORIGINS` at most, with more members one of each up to `_MOST_SERIES`, and fewer where each is slow: a rollout that reads whole windows again, or many
-    sample paths. With more members than origins, members are skipped evenly.
+    There are `MAX_ORIGINS` at most, with more members one of each up to `_MOST_SERIES`, and fewer where each is slow: a
+    rollout that reads whole windows again, or many sample paths. With more members than origins, members are skipped
+    evenly.
     """
     channels = predictor.config.channels
     return space_origins(panel, members, ranges, channels, count_affordable(predictor, len(ranges)))
@@ -47,7 +48,7 @@ def select_origins(
 def count_affordable(predictor: Predictor, members: int) -> int:
     """Count the groups of origins that a predictor forecasts from within about a minute, for ranges of some members."""
     affordable = min(
-        max(MIN_ORIGINS, MOST_STEPS_READ // count_steps_read(predictor)), min(max(MAX_ORIGINS, members), _MOST_SERIES)
+        max(MIN_ORIGINS, MOST_STEPS_READ // count_steps_read(predictor)), max(MAX_ORIGINS, members), _MOST_SERIES
     )
     return max(1, affordable // predictor.config.channels)
 
