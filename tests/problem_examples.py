@@ -72,6 +72,7 @@ _EXAMPLES = [
     Problem("no-rows", "power.csv"),
     Problem("no-rows-kept", "sales.csv", detail={"asked": ["region is 'nort'"], "found": ["region: 'north', 'west'"]}),
     Problem("duplicate-column", "power.csv:1", detail={"name": "load"}),
+    Problem("cut-number", "power.csv:7", "load", detail={"cell": "12,5"}),
     Problem("ragged-row", "power.csv:7", detail={"found": 3, "expected": 2, "others": 1, "mark": "comma"}),
     Problem(
         "commented-header",
@@ -152,6 +153,7 @@ _EXAMPLES = [
         },
         repairs=({"data.time_format": "YYYYMM"}, {"data.time_format": "YYYYWW"}),
     ),
+    Problem("mixed-offsets", "power.csv:7", "day", cells=Cells(1, (("2026-01-31 13:00", "line 7"),))),
     Problem("not-a-timestamp", "power.csv:7", "day", cells=Cells(2, (("n.a.", "line 7"), ("x", "line 9")))),
     Problem(
         "nonexistent-time",
@@ -347,6 +349,9 @@ _EXAMPLES = [
     Problem("thousands-mark", "power.csv", "load", detail={"mark": "."}),
     Problem("incomplete-line", "power.csv:7", detail={"text": "2026-01-31,5."}),
     Problem("known-columns", "sales.csv", detail={"roles": ["time 'ds'", "target 'y'"], "rest": "'price'"}),
+    Problem("ids-not-read", "sales.csv", "shop", detail={"count": 2}, repairs=({"data.series": "shop"},)),
+    Problem("dates-not-read", "sales.csv", "ordered", detail={"names": ["shipped"]}),
+    Problem("similar-ids", "sales.csv", detail={"names": ["'Oslo' and 'oslo'"]}),
     Problem("categories-found", "power.csv", "event", detail={"count": 2, "levels": ["fair", "sale"]}),
     Problem("header-found", "power.csv", detail={"line": 4, "names": ["day", "load"]}),
     Problem("marks-read", "power.csv", "price", detail={"examples": ["'$1,100.50' is read as 1100.5"], "unit": "$"}),

@@ -26,7 +26,7 @@ from forecaster.data.sources.files import name_source
 from forecaster.errors import ConfigError, DataError
 from forecaster.forecast import shorten
 from forecaster.preprocessing.plan import plan_training
-from forecaster.preprocessing.read_data import find_data_seasons
+from forecaster.preprocessing.read_data import WARNINGS, find_data_seasons
 from forecaster.problems import Problem, condense_problems, format_yaml
 from forecaster.wording import count_steps, format_timestamps
 
@@ -161,7 +161,10 @@ def _examine_panel(path: str, repaired: RepairResult, panel: Panel, notices: Seq
         *_keep_accepted_repairs(found, repaired),
         *report_last_horizon([each.series for each in examined], seasons),
         *find_leaks(longest, columns, seasons, covariates),
-        *(Finding("note", notice) for notice in _select_new_notices(notices, errors)),
+        *(
+            Finding("warning" if notice.code in WARNINGS else "note", notice)
+            for notice in _select_new_notices(notices, errors)
+        ),
     ]
     if len(examined) < len(panel):
         detail = {"count": len(examined), "of": len(panel)}

@@ -10,6 +10,7 @@ TIME_FORMATS = (
     *("YYYY", "YYYYQ", "YYYYMM", "YYYYWW", "YYMMDD", "YYYYDDD", "YYYYMMDD", "DDMMYYYY", "MMDDYYYY"),
     *("YYYYMMDDHH", "YYYYMMDDHHMM", "YYYYMMDDHHMMSS"),
     *("epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds"),
+    *("dotnet_ticks", "windows_filetime"),
     *("excel_days", "decimal_years", "steps"),
     *("ISO 8601", "months", "weeks", "quarters", "fiscal_years"),  # text
     *("clock", "hours_1_24", "periods_1_48", "periods_0_47", "periods_1_96", "periods_0_95"),  # behind a date

@@ -108,10 +108,11 @@ def _read_fields(name: str) -> Callable[[Numbers], np.ndarray]:
     return read
 
 
-def _count_from_1970(units: int) -> Callable[[Numbers], np.ndarray]:
-    """Make the function that reads numbers of which a second has `units`."""
+def _count_from_1970(units: int, start: int = 0) -> Callable[[Numbers], np.ndarray]:
+    """Make the function that reads numbers of which a second has `units`, and 1970 begins at `start`."""
 
     def read(numbers: Numbers) -> np.ndarray:
+        numbers = numbers - start if start else numbers
         if numbers.dtype.kind == "f":
             ticks = np.round(numbers * (_SECOND / units)).astype(np.int64)
         elif units <= _SECOND:
@@ -151,6 +152,7 @@ def _read_decimal_years(numbers: Numbers) -> np.ndarray:
 
 
 _FROM_1970 = (1970, 2034)
+_YEAR_OF_TICKS = 366 * 86_400 * 10**7  # of 100 nanoseconds, at most
 # In the order in which they are named in messages.
 DIGIT_FORMATS = {
     each.name: each
@@ -171,6 +173,10 @@ DIGIT_FORMATS = {
         DigitFormat("epoch_milliseconds", 10**11, 10**13, _count_from_1970(10**3), _FROM_1970, True),
         DigitFormat("epoch_microseconds", 10**14, 10**16, _count_from_1970(10**6), _FROM_1970),
         DigitFormat("epoch_nanoseconds", 10**17, 9 * 10**18, _count_from_1970(10**9), _FROM_1970),
+        *(
+            DigitFormat(name, start, start + 65 * _YEAR_OF_TICKS, _count_from_1970(10**7, start), _FROM_1970)
+            for name, start in (("dotnet_ticks", 621_355_968 * 10**9), ("windows_filetime", 116_444_736 * 10**9))
+        ),
         DigitFormat("excel_days", 20000, 73051, _read_excel_days, (1954, 2100), True),
         DigitFormat("decimal_years", 1000, 2200, _read_decimal_years, has_fractions=True),
     )

@@ -49,6 +49,8 @@ _INTERVAL = r"(?P<begin>\S.{3,}?)(?:\s+(?:-|–|—|to|bis)\s+|(?<=\d\d|\dZ)/(?=
 _MIDNIGHT = r"[ T]24[:.]00(?:[:.]00)?(?:\.0+)?"
 _OFFSET = r"(?<=:\d\d)(?:\.\d+)? ?(?P<offset>[+-]\d\d:?\d\d)"
 
+_WITH_OFFSET = r"[T ]\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
+
 
 class Reading(NamedTuple):
     """Cells parsed in one way: NaT where one has another format, (rows,); `others` read all of them differently."""
@@ -159,15 +161,20 @@ _CODES = {
 
 
 def _read_iso(cells: pd.Series) -> pd.Series:
-    """Read ISO 8601, in the offset from UTC that the cells carry, or in UTC where they carry several."""
-    lengths = cells.str.len()
+    """Read ISO 8601, in the offset from UTC that the cells carry, or in UTC where they carry several.
+
+    A time without an offset among times that have one is none: nobody knows its zone.
+    """
+    lengths, months = cells.str.len(), cells.str.fullmatch(r"\d{4}-\d\d?")
     parsed = None
     with contextlib.suppress(ValueError):  # offsets that differ, as over a change to summer time
         parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce")
     if parsed is None or parsed.dtype.kind != "M":
         parsed = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+        parsed = parsed.where(cells.str.contains(_WITH_OFFSET, na=False))
     # A year or a month alone is a timestamp among others of its kind.
-    return parsed.where((lengths >= _WHOLE_DATE) | (lengths == lengths.median()))
+    alone = months if months.mean() > 0.5 else lengths == lengths.median()
+    return parsed.where((lengths >= _WHOLE_DATE) | alone)
 
 
 def _read_form(cells: pd.Series, way: str) -> pd.Series:

@@ -27,6 +27,8 @@ log = logging.getLogger("forecaster")
 _SEVERAL = 5  # series whose mean autocorrelation is more than chance
 _SEARCHED, _SEARCHED_STEPS = 32, 300_000  # series, and steps of them, that seasons are searched in
 
+WARNINGS = {"ids-not-read", "dates-not-read", "similar-ids"}  # among the notices of reading
+
 
 class DataRequest(NamedTuple):
     """What a config asks of its data.
@@ -84,7 +86,7 @@ def read_data_in_groups(config: Config, path: Paths | None = None) -> Iterator[P
 def _log_notices(notices: Iterable[Problem], data: Data) -> None:
     """Log what reading has found; an infinite cell is a warning where no value is chosen that replaces it."""
     for notice in condense_problems(notices):
-        is_warning = notice.code == "infinite-as-missing" and data.gaps == "mask"
+        is_warning = notice.code in WARNINGS or (notice.code == "infinite-as-missing" and data.gaps == "mask")
         log.log(logging.WARNING if is_warning else logging.INFO, "%s", notice)
 
 

@@ -73,6 +73,11 @@ DATA: Mapping[str, Message] = {
         "{cells} not a timestamp: {places}; expected a date such as 2026-01-31 or 2026-01-31 13:45:00",
         "Cells of the time column cannot be read as dates.",
     ),
+    "mixed-offsets": Message(
+        "{cells} not like the others, of which some have an offset from UTC and some have none: {places}; write all "
+        "with it, or all without it",
+        "Some timestamps end with an offset or Z, others do not, so that nobody knows their zone.",
+    ),
     "nonexistent-time": Message(
         "{cells} a time that does not exist in {zone}, where the clock is set forward over it: {places}; correct "
         "the cells, or data.timezone",
@@ -280,6 +285,19 @@ NOTICES: Mapping[str, Message] = {
     "known-columns": Message(
         "recognized by name: {roles:list}{rest:?; not read: {rest}}",
         "Notice: columns are named as Prophet and Nixtla's libraries name them: unique_id, ds, y.",
+    ),
+    "ids-not-read": Message(
+        "has {count:,} different cells, and all rows are read as one series; if it names the series, set {repairs}",
+        "Warning: a column is called as those that name series, and no key reads it.",
+    ),
+    "dates-not-read": Message(
+        "the timestamps; {names:and} {names:holds|hold} dates, too: to use another column, set data.time",
+        "Warning: several columns hold dates, and the first one of them is used.",
+    ),
+    "similar-ids": Message(
+        "series whose names differ in capitals, blanks or the composition of letters alone: {names:list}; if they are "
+        "the same, write their names alike",
+        "Warning: a series may be two by how its id is written.",
     ),
     "categories-found": Message(
         "text, taken for {count:,} {count:category|categories}: {levels:list}",

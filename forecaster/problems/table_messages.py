@@ -82,6 +82,11 @@ FILES: Mapping[str, Message] = {
         "data.header: 4",
         "A row has more or fewer cells than the header.",
     ),
+    "cut-number": Message(
+        "{cell!r} may be one number with a decimal comma, as the column behind it has no name; put quotes around such "
+        "numbers, or name the column",
+        "Numbers with a decimal comma are not in quotes, in a file with commas between cells.",
+    ),
     "commented-header": Message(
         _RAGGED + "if lines that begin with # are comments, set {repairs}", "The first line may be a comment."
     ),

@@ -78,7 +78,7 @@ QUOTED = LONG.replace("s0", '"s,0"').replace("fair", '"the ""fair"""')
         (LONG.replace(" 01:00:00", " 01:00"), Reading(target="y", series="id"), UNKNOWN),
         (LONG.replace("2026-01-", "31/01/20"), Reading(target="y", series="id"), UNKNOWN),
         (LONG, Reading(target="y", series="id", na_values=[5.25, "fair"], gaps="zero", columns=["event"]), UNKNOWN),
-        (LONG.replace(" 01:00:00", " 01:00:00+01:00"), Reading(target="y", series="id"), UNKNOWN),
+        (LONG.replace(":00:00,", ":00:00+01:00,"), Reading(target="y", series="id"), UNKNOWN),
         (LONG.replace(",30.25", ",+30.25"), Reading(target="y", series="id"), UNKNOWN),
         (LONG.replace(",7.25,", ",N/A,"), Reading(target="y", series="id", gaps="previous"), UNKNOWN),
         (LONG, Reading(target="y", series="id", domains=find_domains("point", "log", None, None)), UNKNOWN),
@@ -127,6 +127,7 @@ def test_several_files_are_counted_on(tmp_path):
         ("fair", "\xff"),
         ("30.25", "1_0"),
         ("id,t", "t,t"),
+        ("01:00:00", "01:00:00+01:00"),  # of unknown zones are the others
     ],
 )
 def test_what_is_not_plain_is_left_alone(tmp_path, old, new):

@@ -197,3 +197,13 @@ def test_a_file_without_header_whose_cells_are_equal(tmp_path: Path) -> None:
     rows = "".join(f"{row},0,0\n" for row in ROWS.splitlines())
     error = refused(tmp_path, rows)
     assert [problem.code for problem in error.problems] == ["header-is-data"]
+
+
+@pytest.mark.parametrize("end", ["", ","])
+def test_numbers_that_a_decimal_comma_cuts_are_refused(tmp_path: Path, end: str) -> None:
+    rows = [f"2026-01-0{day},1{day},{day}{end}\n" for day in range(1, 8)]
+    assert "x.csv:2: load: '11,1' may be one number" in str(refused(tmp_path, "day,load,\n" + "".join(rows)))
+    notes = [f"2026-01-0{day},1{day}.5,{day}{end}\n" for day in range(1, 8)]
+    assert read(tmp_path, "day,load,\n" + "".join(notes)).values[0] == 11.5
+    flags = [f"2026-01-0{day},1{day},{day % 2}{end}\n" for day in range(1, 8)]
+    assert read(tmp_path, "day,load,\n" + "".join(flags)).values[0] == 11

@@ -1,4 +1,4 @@
-"""The columns `unique_id`, `ds` and `y`, which nobody has to name."""
+"""The columns `unique_id`, `ds` and `y`, which nobody has to name, and warnings of columns that nothing reads."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from forecaster.check.check import find_refusal
 from forecaster.config import build_smallest_config, load_values
 from forecaster.data.sources import files
 from forecaster.preprocessing.plan import plan_training
-from forecaster.preprocessing.read_data import infer_data_keys, read_data
+from forecaster.preprocessing.read_data import WARNINGS, infer_data_keys, read_data
 from tests.helpers.reading import read_series
 
 DAYS = pd.date_range("2024-01-01", periods=40, freq="D")
@@ -98,3 +98,26 @@ def test_exact_names_come_before_those_in_capitals(tmp_path: Path, others: list[
     frame = make_long_form().assign(**dict.fromkeys(others, 1))
     panel = read_series(write(frame, tmp_path))
     assert (panel.ids, panel.time, {*panel.targets}) == (("unique_id",), "ds", {"y"})
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "options", "codes"),
+    [
+        ("day,sensor,y", ["a", "b"], {}, ["ids-not-read"]),
+        ("day,Store No,y", ["1", "2"], {"target": "y"}, ["ids-not-read"]),
+        ("day,store_id,y", ["1", "2"], {"target": "y", "columns": ["store_id"]}, []),
+        ("day,shop,y", ["a"], {}, []),
+        ("day,weekday,y", ["a", "b"], {}, []),
+        ("day,shop,y", ["Oslo", "oslo"], {"series": "shop", "frequency": "2D"}, ["similar-ids"]),
+        ("day,shop,y", ["Oslo", "Bergen"], {"series": "shop", "frequency": "2D"}, []),
+        ("ordered,shipped,y", ["2026-03-01", "2026-03-02"], {}, ["dates-not-read"]),
+        ("ordered,shipped,y", ["2026-03-01", "2026-03-02"], {"time": "ordered"}, []),
+    ],
+)
+def test_columns_that_may_have_a_role_and_names_that_are_alike_are_warned_of(
+    tmp_path: Path, header: str, cells: list[str], options: dict, codes: list[str]
+) -> None:
+    rows = [f"2026-01-{day:02},{cells[day % len(cells)]},{day}.5\n" for day in range(1, 21)]
+    (tmp_path / "x.csv").write_text(f"{header}\n" + "".join(rows))
+    panel = read_series(tmp_path / "x.csv", **({"time": "auto", "target": "auto", "frequency": "auto"} | options))
+    assert [each.code for each in panel.all_notices if each.code in WARNINGS] == codes

@@ -68,6 +68,7 @@ def numbered(stamps, *more) -> list[str]:
         (("5 août 2024", "7 juillet 2024"), ("2024-08-05", "2024-07-07")),
         (("Monday, January 5, 2026", "Tuesday, January 6, 2026"), ("2026-01-05", "2026-01-06")),
         (("01/2024", "02/2024"), ("2024-01-01", "2024-02-01")),
+        (("2024-9", "2024-10", "2024-11"), ("2024-09-01", "2024-10-01", "2024-11-01")),
         (("2024M01", "2024M12"), ("2024-01-01", "2024-12-01")),
         (("2024-W05", "2024-W06"), ("2024-01-29", "2024-02-05")),
         (("2024-W05-3", "2024-W06-1"), ("2024-01-31", "2024-02-05")),
@@ -103,6 +104,14 @@ def test_dates_are_read_as_they_are_written(texts, expected):
 )
 def test_what_is_no_date_is_none(texts):
     assert parse_timestamps(cells(*texts)).wrong.any()
+
+
+@pytest.mark.parametrize(("offset", "other"), [("", "+02:00"), ("", "Z"), ("Z", ""), ("+02:00", "")])
+def test_times_with_and_without_an_offset_are_no_column_of_times(tmp_path, offset, other):
+    ends = [offset, offset, offset, other]
+    rows = [f"2024-01-01T0{hour}:00:00{end},{hour}.5" for hour, end in enumerate(ends)]
+    expected = f"x.csv:5: t: 1 cell is not like the others, of which some have an offset from UTC and some have none: {rows[3][:-4]!r}"
+    assert refused(tmp_path, "t,y", rows, time="t").startswith(expected)
 
 
 HOURS = pd.date_range("2024-01-01", periods=60, freq="h")
@@ -147,6 +156,16 @@ def test_digits_are_found_as_the_only_dates_that_they_can_be(tmp_path, name, wri
         ("date", MONTHS[:9].strftime("%Y%m"), ("YYYYMM (2021-01-01)", "YYYYWW (2021-01-04)")),
         ("x", range(1949, 1980), ("YYYY (1949-01-01)", "steps (1949)")),
         ("x", (DAYS - EXCEL).days, ("excel_days (2024-01-01)", "steps (45292)")),
+        (
+            "x",
+            [621_355_968 * 10**9 + 864 * 10**9 * day for day in range(19723, 19763)],
+            ("epoch_nanoseconds (1990-03-25 20:24:00)", "dotnet_ticks (2024-01-01)"),
+        ),
+        (
+            "x",
+            [116_444_736 * 10**9 + 864 * 10**9 * day for day in range(19723, 19763)],
+            ("epoch_nanoseconds (1974-03-25 23:16:48)", "windows_filetime (2024-01-01)"),
+        ),
         ("x", range(1_000_000_001, 1_000_000_040), ("epoch_seconds (2001-09-09 01:46:41)", "steps (1000000001)")),
     ],
 )

@@ -44,6 +44,7 @@ from forecaster.formats.timestamp_formats import (
     find_date_order,
     join_columns,
     parse_time_columns,
+    parse_timestamps,
     split_way,
 )
 from forecaster.problems import Cells, Problem
@@ -135,12 +136,26 @@ def _build_timestamps(
     # Where columns are stacked a row is one of several series, and its date is reported once.
     owners = np.full_like(codes, FILE) if len(roles.targets) > 1 else codes
     reporter = CellReporter(columns.places, [roles.time], columns.lines, text, owners)
-    reporter.report("not-a-timestamp", read.wrong, issues.problems)
+    unlike = _find_other_offsets(columns, roles, read)
+    reporter.report("mixed-offsets", unlike, issues.problems)
+    reporter.report("not-a-timestamp", read.wrong & ~unlike, issues.problems)
     issues.stop |= bool(len(roles.targets) > 1 and read.wrong.any())
     if not changes_timestamps(rules) or read.wrong.any() or read.others:
         issues.stop |= changes_timestamps(rules)
         return read.timestamps, rules
     return _move_timestamps(read, codes, reading.frequency, rules, reporter, issues), rules
+
+
+def _find_other_offsets(columns: DecodedColumns, roles: ColumnRoles, read: ParsedTimestamps) -> np.ndarray:
+    """Find the cells that are timestamps with an offset from UTC among some without one, or the reverse, (rows,)."""
+    unlike = read.wrong.copy()
+    if unlike.any() and isinstance(read.timestamps, pd.DatetimeIndex):
+        texts = join_columns(columns.get_texts(roles.times), roles.times).texts
+        alone = parse_timestamps(texts[unlike], ISO)
+        zones = getattr(alone.timestamps, "tz", None), read.timestamps.tz
+        unlike[unlike] = ~alone.wrong & ((zones[0] is None) != (zones[1] is None))
+        return unlike
+    return np.zeros_like(unlike)
 
 
 def _report_ambiguous_dates(

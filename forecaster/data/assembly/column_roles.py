@@ -1,14 +1,14 @@
 """Which columns hold time, ids and values: those that are named, and others found by their cells."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from forecaster.config.reader import format_option as set_option
-from forecaster.data.assembly.time_columns import find_times
+from forecaster.data.assembly.time_columns import find_rivals, find_times
 from forecaster.data.options import AUTO, COLUMNS, DATES, ROWS, Reading
 from forecaster.data.sources.text_table import Table
 from forecaster.errors import DataError
@@ -33,6 +33,14 @@ NO_MEASURE = re.compile(
     r"(?i)(?:^|[_ .-])(?:id|ids|key|index|no|nr|code|zip|plz|year|month|day|hour|minute|second|week|weekday|"
     r"quarter|lat|lon|latitude|longitude|flag|jahr|monat|tag|stunde)$|(?-i:(?<=[a-z])I[dD]$)"
 )
+
+# Names of columns that tell series apart: `sensor`, `store_id`, `Item No`.
+_IDS = re.compile(
+    r"(?i)(?:.*[_ .-])?(?:unique_?id|series|sensor|meter|device|machine|store|shop|filiale|branch|site|station|plant|"
+    r"product|item|sku|article|artikel|customer|kunde|region|country|land|city|symbol|ticker|isin|metric|variable|"
+    r"indicator)(?:[_ .-]?(?:id|no|nr|code|name|key))?"
+)
+_FEWEST_IDS, _ROWS_OF_ID = 2, 3
 
 
 class ColumnRoles(NamedTuple):
@@ -74,8 +82,10 @@ def find_roles(table: Table, reading: Reading) -> ColumnRoles:
             targets = (name,)
         case several:
             targets = tuple(several)
-    table.require([*named, *targets])
-    return ColumnRoles(times, reading.ids, targets, _report_known_columns(table, known, [*named, *targets]))
+    read = [*named, *targets]
+    table.require(read)
+    notices = _report_known_columns(table, known, read), _report_unread(table, reading, times, read)
+    return ColumnRoles(times, reading.ids, targets, (*notices[0], *notices[1]))
 
 
 def find_known_columns(names: Collection[str], reading: Reading) -> dict[str, Any]:
@@ -108,6 +118,18 @@ def _report_known_columns(table: Table, known: Mapping[str, str], read: Sequence
     rest = [name for name in table.columns if name not in read]
     detail = {"roles": [f"{role} {name!r}" for role, name in known.items()], "rest": ", ".join(map(repr, rest[:KEPT]))}
     return (Problem("known-columns", table.path, detail=detail),)
+
+
+def _report_unread(table: Table, reading: Reading, times: Sequence[str], read: Sequence[str]) -> Iterator[Problem]:
+    """Warn of columns that are not read and are called as ids of series, or hold dates as well as the one that is."""
+    rest = {name: cells for name, cells in table.columns.items() if name not in {*read, *reading.where}}
+    for name, cells in rest.items() if not reading.ids and len(read) > len(times) else ():
+        count = cells.nunique()
+        if _IDS.fullmatch(name) and _FEWEST_IDS <= count <= len(table) / _ROWS_OF_ID:
+            repairs = ({"data.series": name},)
+            yield Problem("ids-not-read", table.path, name, detail={"count": count}, repairs=repairs)
+    if reading.time == AUTO and len(times) == 1 and (others := find_rivals(table, times[0], rest)):
+        yield Problem("dates-not-read", table.path, times[0], detail={"names": others})
 
 
 def _find_roles_in_rows(table: Table, reading: Reading) -> ColumnRoles:

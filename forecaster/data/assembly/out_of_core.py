@@ -18,7 +18,7 @@ from forecaster.data.assembly.column_roles import ColumnRoles, find_roles
 from forecaster.data.assembly.decoded_columns import add_marks
 from forecaster.data.assembly.localize import changes_timestamps, rank_within_series
 from forecaster.data.assembly.regular_grid import build_panel
-from forecaster.data.assembly.rows import Rows
+from forecaster.data.assembly.rows import Rows, report_similar_names
 from forecaster.data.assembly.sort_rows import to_ticks
 from forecaster.data.assembly.typed_columns import find_layout
 from forecaster.data.options import AUTO, COLUMNS, Reading
@@ -255,7 +255,7 @@ class _RowSpool:
             categories=[self._categories[number] for number in range(first, last)] if self._categories else [],
             columns=columns,
             issues=self._issues.select(range(first, last)),
-            notices=tuple(self._notices) if first == 0 else (),
+            notices=(*self._notices, *report_similar_names(self._path, names)) if first == 0 else (),
         )
 
     def _restore_timestamps(self, ticks: np.ndarray, codes: np.ndarray) -> pd.Index:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from forecaster.data.assembly.rows import Rows
+from forecaster.data.assembly.rows import Rows, report_similar_names
 from forecaster.data.assembly.sort_rows import sort_rows
 from forecaster.data.options import AUTO, Late, Reading
 from forecaster.data.panel import Columns, Panel
@@ -366,6 +366,8 @@ class _Layout:
         for number, notices in issues.notices.items():
             self._notices[number] += notices
         self._notices[0][:0] = rows.notices
+        if self._whole and len(rows.names) > 1:
+            self._notices[0] += report_similar_names(self._path, rows.names)
         inner = None
         if self._step.frequency == SESSIONS:
             inside = np.zeros(len(rows) + 1, int)

@@ -1,6 +1,7 @@
 """Rows: the columns that a panel is made of, in the order of the source; what the first half of reading gives."""
 
 import dataclasses
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,3 +108,14 @@ class Rows:
             for number in sorted(found)
             for each in found[number]
         ]
+
+
+def report_similar_names(path: str, names: Sequence[str]) -> list[Problem]:
+    """Warn of series whose names are the same but for capitals, blanks, or how their letters are composed."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+    if len(alike) == len(names):
+        return []
+    pairs = [" and ".join(map(repr, several)) for several in alike.values() if len(several) > 1]
+    return [Problem("similar-ids", path, detail={"names": pairs})]

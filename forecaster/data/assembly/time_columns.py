@@ -84,6 +84,17 @@ def find_times(table: Table, others: Collection[str] = (), way: str | None = Non
     return _find_countdown(heads)
 
 
+def find_rivals(table: Table, time: str, others: Collection[str]) -> list[str]:
+    """Find which of some columns hold written dates as well as the one that was found, by their cells and names."""
+    rank = _rank(time, _take_head(table.columns[time]), None)
+    heads = {name: _take_head(table.columns[name]) for name in others}
+    return [
+        name
+        for name, head in heads.items()
+        if rank in {_WRITTEN_AND_NAMED, _WRITTEN} and head.nunique() > 1 and _rank(name, head, None) == rank
+    ]
+
+
 def find_clock(table: Table, times: Sequence[str], others: Collection[str] = ()) -> tuple[str, ...]:
     """Find the columns that give the timestamps of a date that is stated; itself where there are none."""
     heads = {name: _take_head(cells) for name, cells in table.columns.items() if name in times or name not in others}

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from forecaster.data.sources.header import check_header, name_by_labels
 from forecaster.errors import DataError
 from forecaster.problems import Problem
 
+_CUT = 3  # different cells behind whole numbers, at least, that are no flag
 _ENOUGH = 10  # rows before the last one that show how wide its last cell should be
 
 
@@ -165,6 +167,8 @@ def _check_rectangular(file: CsvFile, dialect: Dialect) -> None:
         problems.append(Problem("only-header", file.name))
     if set(map(len, rows)) - {len(names)}:
         problems += _report_ragged(file, dialect)
+    if not problems and dialect.delimiter == "," and "" in names[2:]:
+        problems += _report_cut_numbers(file)
     if problems:
         raise DataError(problems)
 
@@ -184,3 +188,16 @@ def _report_ragged(file: CsvFile, dialect: Dialect) -> Iterator[Problem]:
     where, found = f"{file.name}:{file.lines[wrong[0]]}", len(file.rows[wrong[0]])
     detail = {"found": found, "expected": len(names), "others": len(wrong) - 1, "mark": mark}
     yield Problem(code, where, detail=detail, repairs=repairs)
+
+
+def _report_cut_numbers(file: CsvFile) -> Iterator[Problem]:
+    """Report columns without a name that hold digits alone, behind one of whole numbers: `12,5` without quotes."""
+    for place in range(2, len(file.names)):
+        name = file.names[place - 1]
+        cells = [(row[place - 1].strip(), row[place].strip()) for row in file.rows[1:]]
+        given = [number for number, (_, digits) in enumerate(cells) if digits]
+        if file.names[place] or not name or len({cells[number][1] for number in given}) < _CUT:
+            continue
+        if all(re.fullmatch(r"[+-]?\d+,\d+", ",".join(cells[number])) for number in given):
+            where, cell = f"{file.name}:{file.lines[1 + given[0]]}", ",".join(cells[given[0]])
+            yield Problem("cut-number", where, name, detail={"cell": cell})
