@@ -34,7 +34,7 @@ NO_MEASURE = re.compile(
     r"quarter|lat|lon|latitude|longitude|flag|jahr|monat|tag|stunde)$|(?-i:(?<=[a-z])I[dD]$)"
 )
 
-# Names of columns that tell series apart: `sensor`, `store_id`, `Item No`.
+# Names of columns that separate series: `sensor`, `store_id`, `Item No`.
 _IDS = re.compile(
     r"(?i)(?:.*[_ .-])?(?:unique_?id|series|sensor|meter|device|machine|store|shop|filiale|branch|site|station|plant|"
     r"product|item|sku|article|artikel|customer|kunde|region|country|land|city|symbol|ticker|isin|metric|variable|"
