@@ -124,6 +124,16 @@ def test_a_second_process_is_locked_out(run):
         pass
 
 
+def test_a_new_folder_that_nothing_is_written_to_is_removed(tmp_path, run):
+    for folder in (tmp_path / "new", run):
+        with pytest.raises(KeyError), runs.lock_run(folder):
+            raise KeyError
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(KeyError), runs.lock_run(tmp_path / "kept"):
+        raise KeyError
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "run"]
+
+
 def test_what_a_killed_training_left_is_swept_by_the_next(run):
     left = run / "versions" / ".unfinished-x"
     left.mkdir()

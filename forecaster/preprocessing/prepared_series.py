@@ -10,6 +10,7 @@ import numpy as np
 from forecaster.data.series import Series
 from forecaster.preprocessing.scaling import Scaler
 from forecaster.preprocessing.split import Split
+from forecaster.spool import Spool
 
 if TYPE_CHECKING:
     from forecaster.data import Panel
@@ -98,12 +99,31 @@ class PreparedPanel(Sequence[PreparedSeries]):
         return [self.panel.names[number] for number in self.numbers]
 
     def scale(self, channels: int) -> np.ndarray:
-        """Scale every series by its own scaler and concatenate them, (steps, channels) float32."""
+        """Scale every series by its own scaler and concatenate them, (steps, channels) float32.
+
+        They are in a file without a name where the values of the panel are.
+        """
+        blocks = self._scale_blocks(channels)
+        if isinstance(self.panel.values, np.memmap):
+            return join_on_disk(blocks, channels)
         scaled = np.empty((sum(split.steps for split in self.splits) // channels, channels), np.float32)
         end = 0
+        for rows in blocks:
+            first, end = end, end + len(rows)
+            scaled[first:end] = rows
+        return scaled
+
+    def _scale_blocks(self, channels: int) -> Iterator[np.ndarray]:
+        """Scale some series at a time, (steps, channels)."""
         for block, values in self.panel.iterate_blocks(self.numbers, SERIES_PER_BLOCK * channels):
             rows = self.scaler.select_rows(block).transform(values)  # (series, steps)
             groups = rows.reshape(-1, channels, rows.shape[1]).swapaxes(1, 2)  # (groups, steps, channels)
-            first, end = end, end + values.size // channels
-            scaled[first:end] = groups.reshape(-1, channels)
-        return scaled
+            yield groups.reshape(-1, channels)
+
+
+def join_on_disk(blocks: Iterable[np.ndarray], width: int) -> np.ndarray:
+    """Concatenate blocks, (steps, width) each, in a file without a name, float32."""
+    spool = Spool(np.float32)
+    for block in blocks:
+        spool.append(block.reshape(-1))
+    return spool.map_records().reshape(-1, width)

@@ -63,10 +63,10 @@ class Starts:
         return int(self.series_ends[-1])
 
     def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the starts with these numbers, (count,) int32."""
+        """Return the starts with these numbers, (count,)."""
         runs = np.searchsorted(self.ends, numbers, side="right")  # the run of each number
         before = np.concatenate([[0], self.ends])[runs]
-        return (self.firsts[runs] + numbers - before).astype(np.int32)
+        return self.firsts[runs] + numbers - before
 
     def spread_evenly(self, most: int) -> np.ndarray:
         """Return at most `most` starts, evenly spaced over all."""

@@ -14,16 +14,23 @@ from forecaster.runs.versions import list_versions, load_version
 
 @contextlib.contextmanager
 def lock_run(run: Path) -> Iterator[None]:
-    """Make a run folder and lock it against other processes.
+    """Make a run folder and lock it against other processes; a new one that nothing is written to is removed again.
 
     Raises:
         CannotCreate, InputOutputFailed: the folder cannot be made or written.
         Locked: another process holds it.
     """
+    is_new, lock = not run.exists(), run / ".lock"
     with convert_write_errors(run):
         run.mkdir(parents=True, exist_ok=True)
-    with hold_lock(run / ".lock", Problem("locked-run", str(run))):
-        yield
+    with hold_lock(lock, Problem("locked-run", str(run))):
+        try:
+            yield
+        finally:
+            if is_new and list(run.iterdir()) == [lock]:
+                with contextlib.suppress(OSError):  # another process locks it now
+                    lock.unlink()
+                    run.rmdir()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from forecaster.models.networks import Seq2SeqNetwork
 from forecaster.models.weights import MatchingRows, warm_start
 from forecaster.preprocessing.categories import Vocabulary
 from forecaster.preprocessing.plan import Plan, join_parts, place_windows
+from forecaster.preprocessing.prepared_series import join_on_disk
 from forecaster.preprocessing.saved_preprocessing import Preprocessing, load_preprocessing
 from forecaster.preprocessing.windows import Starts
 from forecaster.preprocessing.zero_shot_feature import compute_zero_shot_of_groups
@@ -146,13 +147,14 @@ def _concatenate_series(plan: Plan) -> Steps:
     groups = plan.groups
     if features is not None:
         past = features.past_width
-        rows = [features.build(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups]
+        rows = (features.build(group[0].series, group[0].scaler, 0, len(group[0].series)) for group in groups)
     panel = [group[0].series for group in groups]
-    ends = np.cumsum([len(series) for series in panel]).tolist()
-    joined = None if features is None else np.concatenate(rows)  # (steps, features)
-    return Steps(
-        plan.members.scale(plan.config.channels), joined, past, ends, plan.preprocessing.encode_categories(panel)
-    )
+    ends, values = np.cumsum([len(series) for series in panel]), plan.members.scale(plan.config.channels)
+    joined = None  # (steps, features)
+    if features is not None:
+        on_disk = isinstance(values, np.memmap)
+        joined = join_on_disk(rows, past + features.known_width) if on_disk else np.concatenate(list(rows))
+    return Steps(values, joined, past, ends, plan.preprocessing.encode_categories(panel))
 
 
 def _place_used_windows(plan: Plan) -> tuple[Starts, Starts]:
@@ -198,10 +200,12 @@ def build_trainer(
         shape: of the network, whose step is then shared with other trainings; None where it is not.
         exchange: as in `TrainingStep`.
     """
-    stopping, tensors = training.early_stopping, steps.to_tensors()
+    stopping, on_disk = training.early_stopping, isinstance(steps.values, np.memmap)
+    tensors = steps if on_disk else steps.to_tensors()
+    specs = (steps.cut(np.zeros(1, int), 1)[0] if isinstance(tensors, Steps) else tensors).specs
     course = course or Course(training.epochs, training.batches_per_epoch or len(training_starts), ())
     return Trainer(
-        _take_or_build_step(network, training, steps.past, tensors.specs, length, is_compiled, shape, exchange),
+        _take_or_build_step(network, training, steps.past, specs, length, is_compiled, shape, exchange),
         build_schedule(training.schedule, training.epochs),
         tensors,
         training_starts,

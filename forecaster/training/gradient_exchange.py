@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context  # the one place where the strategy's time limits are set
 
 from forecaster.errors import InputOutputFailed, UsageError
 from forecaster.hosts import Hosts, wait_for_hosts
 from forecaster.problems import Problem
 from forecaster.workers import keep_signal_handlers
 
+_CONNECTING = 60.0  # seconds; less than one where all processes are there
 _GROUP = 77  # the key of all processes together
 _GRADIENTS, _NUMBERS, _FIRST_STATE = 1, 2, 1000  # keys of what is summed; one key has one shape
 
@@ -33,6 +35,7 @@ class Exchange:
             cluster, task_type="worker", task_id=self.place, rpc_layer="grpc"
         )
         self._states = 0  # exchanged so far
+        _limit_connecting(self.count, _CONNECTING)
         with keep_signal_handlers():
             # It starts the server of this process and waits for the others; the connections end with it.
             self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
@@ -128,5 +131,16 @@ def open_exchange(hosts: Hosts | None, received: Sequence[int]) -> Iterator[Exch
     except (tf.errors.OpError, RuntimeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         causes = [line.rpartition("aborted by:")[2].strip() for line in lines if "aborted by:" in line]
+        if isinstance(error, tf.errors.DeadlineExceededError):
+            causes = [f"no connection within {_CONNECTING:g} seconds"]
         detail = {"reason": next(iter(causes or lines), type(error).__name__)}
         raise InputOutputFailed(Problem("lost-host", "--hosts", detail=detail)) from None
+
+
+def _limit_connecting(count: int, seconds: float) -> None:
+    """Let TensorFlow wait some seconds for the other processes instead of an hour, in which it heeds no signal."""
+    running = context.context()
+    running.configure_coordination_service("standalone", service_leader="/job:worker/replica:0/task:0")
+    running.coordination_service.coordinated_job_list.add(name="worker", num_tasks=count)
+    running.coordination_service.cluster_register_timeout_in_ms = round(1000 * seconds)
+    running.coordination_service.cluster_register_with_barrier = True

@@ -52,7 +52,7 @@ class Steps:
     values: np.ndarray
     features: np.ndarray | None = None
     past: int = 0
-    ends: Sequence[int] = ()
+    ends: Sequence[int] | np.ndarray = ()
     codes: np.ndarray | None = None
     zero_shot: "ZeroShotTable | None" = None
 
@@ -66,6 +66,20 @@ class Steps:
             None if self.zero_shot is None else tf.constant(self.zero_shot.starts, tf.int32),
             None if self.zero_shot is None else tf.constant(self.zero_shot.values, tf.float32),
         )
+
+    def cut(self, starts: np.ndarray, count: int) -> "tuple[StepTensors, np.ndarray]":
+        """Copy `count` steps from each start to the device, with the places where they start in the copy, int32."""
+        places = (starts.astype(np.int64)[:, None] + np.arange(count)).ravel()
+        firsts = count * np.arange(len(starts), dtype=np.int32)
+        of_starts = Steps(
+            self.values[places],
+            None if self.features is None else self.features[places],
+            self.past,
+            firsts + count,
+            None if self.codes is None else self.codes[np.searchsorted(self.ends, starts, side="right")],
+            None if self.zero_shot is None else ZeroShotTable(firsts, self.zero_shot.select(starts)),
+        )
+        return of_starts.to_tensors(), firsts
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,10 @@ class StepTensors(NamedTuple):
         """The types and shapes of those that there are, of any number of steps, series and windows."""
         present = {name: tensor for name, tensor in self._asdict().items() if tensor is not None}
         return {name: tf.TensorSpec([None, *each.shape[1:]], each.dtype, name) for name, each in present.items()}
+
+    def cut(self, starts: np.ndarray, count: int) -> "tuple[StepTensors, np.ndarray]":
+        """Return all steps, from which a batch is cut on the device: as `Steps.cut`."""
+        return self, starts.astype(np.int32)
 
     def flatten(self) -> list[tf.Tensor]:
         """Return those that there are, in the order of `specs`."""
@@ -185,11 +203,11 @@ class TrainingStep(Generic[AnyLearner]):
         if self.average is not None:
             self.average.start_over()
 
-    def train(self, tensors: StepTensors, starts: np.ndarray, signs: tf.Tensor, epoch: float) -> float:
+    def train(self, steps: Steps | StepTensors, starts: np.ndarray, signs: tf.Tensor, epoch: float) -> float:
         """Train on one batch.
 
         Args:
-            tensors: that it is cut from.
+            steps: that it is cut from.
             starts: of its windows, (batch,).
             signs: by which its windows are multiplied, (batch, 1).
             epoch: epochs passed, with fractions.
@@ -199,13 +217,16 @@ class TrainingStep(Generic[AnyLearner]):
         """
         if self.exchange is not None:
             starts, signs, share = self.exchange.take_share(starts, signs)
+            tensors, starts = steps.cut(starts, self.length + self.network.ahead)
             others = tf.constant(starts), signs, tf.constant(epoch, tf.float32), tf.constant(share, tf.float32)
             return float(self._train(*tensors.flatten(), *others))
+        tensors, starts = steps.cut(starts, self.length + self.network.ahead)
         train = self._train_whole if len(starts) == self._batch_size else self._train
         return float(train(*tensors.flatten(), tf.constant(starts), signs, tf.constant(epoch, tf.float32)))
 
-    def validate(self, tensors: StepTensors, starts: np.ndarray) -> float:
+    def validate(self, steps: Steps | StepTensors, starts: np.ndarray) -> float:
         """Compute the mean validation loss of some windows."""
+        tensors, starts = steps.cut(starts, self.length + self.network.ahead)
         return float(self._validate(*tensors.flatten(), tf.constant(starts)))
 
     def cut_batch(self, tensors: StepTensors, starts: tf.Tensor) -> tuple[Inputs, tf.Tensor]:

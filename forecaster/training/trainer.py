@@ -21,7 +21,7 @@ from forecaster.problems import Problem
 from forecaster.training.averaging import Average
 from forecaster.training.early_stopping import Patience
 from forecaster.training.schedules import Schedule
-from forecaster.training.step import AnyLearner, StepTensors, TrainingStep
+from forecaster.training.step import AnyLearner, Steps, StepTensors, TrainingStep
 
 _VALIDATION_BATCH = 512
 _DIVERGED = LARGEST**2 / 10  # a loss above it, or NaN, has diverged; losses are clipped at LARGEST²
@@ -79,11 +79,11 @@ class Trainer(Generic[AnyLearner]):
     """Fits a network to the windows of scaled, concatenated series, which are given by their starts.
 
     The order of the windows depends on the seed and the epoch only, so no generator
-    has to be saved. A batch's windows are gathered on the device from the one array of values.
+    has to be saved. A batch's windows are gathered on the device from the one array of values, or read from a file.
 
     Args:
         step: of the network. Its average, if it has one, is validated and kept instead of the weights.
-        tensors: the series that windows are cut from.
+        tensors: the series that windows are cut from; `Steps` where memory does not hold them.
         sign_flip: whether half of the windows are sign-flipped.
         first_choice: the first epoch whose weights may be kept, and that early stopping observes.
         losses: by epoch, which the schedule observes where there are no validation windows.
@@ -93,7 +93,7 @@ class Trainer(Generic[AnyLearner]):
         self,
         step: TrainingStep[AnyLearner],
         schedule: Schedule,
-        tensors: StepTensors,
+        tensors: Steps | StepTensors,
         training_starts: Starts | np.ndarray,
         validation_starts: np.ndarray,
         *,

@@ -2,6 +2,8 @@
 
 import csv
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -200,3 +202,18 @@ def test_a_port_in_use_is_a_refusal(addresses):
         pytest.raises(InputOutputFailed, match=f"port {port}: Address already in use"),
     ):
         wait_for_hosts(Hosts(addresses, 1), [], 20)
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_before_tensorflow_connects_it_ends_the_others(addresses):
+    code = (
+        "import sys; from forecaster.hosts import Hosts; from forecaster.training import gradient_exchange as exchange\n"
+        "exchange._CONNECTING = 2.0\n"
+        "with exchange.open_exchange(Hosts(tuple(sys.argv[1:]), 1), []): pass\n"
+    )
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(wait_for_hosts, Hosts(addresses[:2], 2), [], 60)  # and connects to nothing
+        command = [sys.executable, "-c", code, *addresses[:2]]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
+        other.result()
+    assert "InputOutputFailed" in done.stderr and "no connection within 2 seconds" in done.stderr

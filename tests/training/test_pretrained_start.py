@@ -20,6 +20,7 @@ from forecaster.models import build_network
 from forecaster.preprocessing.plan import drop_test_parts, plan_training
 from forecaster.preprocessing.windows import Starts
 from forecaster.pretrained.zero_shot import forecast_zero_shot
+from forecaster.spool import Spool
 from forecaster.training import build
 from forecaster.training import train as training
 from forecaster.training.build import prepare_trainer
@@ -81,6 +82,28 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("case", "model"),
+    [("known covariates", {"embedding": 2}), ("channels", {}), ("two series, one with a gap", {"pretrained": False})],
+)
+def test_series_that_stay_on_disk_give_the_same_losses(tmp_path, case, model):
+    values, data, sections = CASES[case]
+    sections = {**sections, "model": {**sections.get("model", {}), **model}}
+    plan = plan_of(tmp_path, values(), data, **sections, training={"epochs": 2, "sign_flip": True})
+    panel = plan.members.panel
+    spool = Spool(panel.values.dtype)
+    spool.append(panel.values)
+    on_disk = dataclasses.replace(panel, values=spool.map_records())
+    found = []
+    for each in (plan, dataclasses.replace(plan, members=dataclasses.replace(plan.members, panel=on_disk))):
+        trainer = prepare_trainer(each)
+        assert isinstance(trainer.tensors, Steps) == (each is not plan)
+        trainer.fit(Silent())
+        weights = [variable.numpy().tolist() for variable in trainer.network.trainable_variables]
+        found.append(([(epoch.loss, epoch.validation_loss) for epoch in trainer.progress.history], weights))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_network_is_trained_on_what_it_reads_in_a_forecast(tmp_path, name):
     values, data, sections = CASES[name]
@@ -90,7 +113,7 @@ def test_a_network_is_trained_on_what_it_reads_in_a_forecast(tmp_path, name):
     starts = np.concatenate(
         [trainer.training_starts[np.arange(len(trainer.training_starts))], trainer.validation_starts]
     )
-    trained, _ = trainer.step.cut_batch(trainer.tensors, tf.constant(starts))
+    trained, _ = trainer.step.cut_batch(trainer.tensors, tf.constant(starts, tf.int32))
     ends = np.cumsum([len(group[0].series) for group in plan.groups])
     groups = np.searchsorted(ends, starts, side="right")
     steps = starts - np.concatenate([[0], ends])[groups] + LENGTH - 1  # the last of each window
