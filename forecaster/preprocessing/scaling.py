@@ -108,7 +108,7 @@ def fit_scaler(values: np.ndarray, kind: str, curve: Transform, lags: Sequence[i
     transformed = difference(curve.apply(values), lags)[:, sum(lags) :]
     low, high = transformed.min(axis=1), transformed.max(axis=1)  # (series,) each
     # squares and their sums stay far below 1.8e308, the largest float64
-    if max(-low.min(), high.max(), -values.min(), values.max()) > 1e100:
+    if float(max(-low.min(), high.max(), -values.min(), values.max())) > 1e100:
         raise DataError(Problem("values-too-large", detail={"largest": float(np.max(np.abs(values)))}))
     offsets, scales = _compute_offsets_and_scales(transformed, kind, low, high, season)
     constant = low == high  # a scale of 0 would divide by 0: scaled values are 0, and a forecast is the constant
