@@ -269,6 +269,14 @@ def _build_data_section(version: Version, config: Config, prediction: Prediction
     return Section("Data", blocks)
 
 
+def _describe_head(config: Config) -> str:
+    """Describe the intervals of a network whose head has a distribution."""
+    own = f"of the head ({config.model.head})"
+    if config.forecast.intervals != "auto" or config.forecast.fallback == "never":
+        return own
+    return f"{own}; where other forecasts are averaged in, by errors on the validation part"
+
+
 def build_network_sections(version: Version, commands: str) -> list[Section]:
     """Build the sections on the network, its config, and how to make it again."""
     config, manifest = version.config, version.manifest
@@ -291,7 +299,7 @@ def build_network_sections(version: Version, commands: str) -> list[Section]:
         ("starts from", "the zero-shot forecast" if model.pretrained else "random weights"),
         (
             "intervals",
-            "conformal, by errors on the validation part" if config.conformal else f"of the head ({model.head})",
+            "conformal, by errors on the validation part" if config.conformal else _describe_head(config),
         ),
     ]
     panels = [

@@ -70,7 +70,7 @@ STARTED |= {"_imp", "_thread", "_warnings", "_weakref", "os.path", "__main__"}
             (["--help"], 0, 240),
             (["schema"], 0, 380),
             (["validate", "tiny.yaml"], 0, 550),  # without pandas, which imports 350, as predict
-            (["check", "load.csv"], 0, 590),
+            (["check", "load.csv"], 0, 595),
             (["init", "load.csv", "-o", "x.yaml"], 0, 1000),
         ],
         [
