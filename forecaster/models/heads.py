@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import KerasTensor, ops
 
-from forecaster.models.losses import LARGEST, Loss
+from forecaster.models.losses import LARGEST, Loss, average
 
 _FLOOR = 1e-6  # scaled units; a smaller width would give constant segments an unbounded likelihood
 _MAX_LOG_DEVIATION = 10.0  # of a logarithm; the mean of a log-normal grows with exp(σ² / 2)
@@ -130,7 +130,7 @@ class QuantileHead(Head):
         """Compute the mean pinball loss: max(p e, (p - 1) e) with e = y - q_p (Koenker & Bassett 1978)."""
         error = targets[..., None] - parameters  # (batch, steps, quantiles)
         probabilities = ops.convert_to_tensor(self.probabilities, "float32")
-        return ops.mean(ops.maximum(probabilities * error, (probabilities - 1) * error))
+        return average(ops.maximum(probabilities * error, (probabilities - 1) * error))
 
     def to_point(self, parameters: KerasTensor) -> KerasTensor:
         """Return the middle quantile."""
@@ -302,7 +302,7 @@ class CategoricalHead(Head):
         place = ops.clip((targets - lowest) / width, 0.0, self.bins - 1.0)
         chosen = ops.one_hot(ops.cast(ops.floor(place), "int32"), self.bins)  # (batch, steps, bins)
         # 0 · -∞ of a bin that is impossible would be NaN
-        return -ops.mean(ops.sum(chosen * ops.clip(log_probabilities, -LARGEST, 0.0), axis=-1))
+        return -average(ops.sum(chosen * ops.clip(log_probabilities, -LARGEST, 0.0), axis=-1))
 
     def to_point(self, parameters: KerasTensor) -> KerasTensor:
         """Return the mean: the sum of bin centers weighted by probability."""
@@ -351,4 +351,4 @@ def _to_float64(tensor: KerasTensor) -> KerasTensor:
 
 def _average(penalties: KerasTensor) -> KerasTensor:
     """Average over a batch, float64 -> float32."""
-    return ops.cast(ops.mean(penalties), "float32")
+    return ops.cast(average(penalties), "float32")

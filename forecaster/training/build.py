@@ -205,7 +205,16 @@ def build_trainer(
     specs = (steps.cut(np.zeros(1, int), 1)[0] if isinstance(tensors, Steps) else tensors).specs
     course = course or Course(training.epochs, training.batches_per_epoch or len(training_starts), ())
     return Trainer(
-        _take_or_build_step(network, training, steps.past, specs, length, is_compiled, shape, exchange),
+        _take_or_build_step(
+            network,
+            training,
+            steps.past,
+            specs,
+            length,
+            min(training.batch_size, len(training_starts)) if is_compiled else None,
+            shape,
+            exchange,
+        ),
         build_schedule(training.schedule, training.epochs),
         tensors,
         training_starts,
@@ -228,20 +237,23 @@ def _take_or_build_step(
     past: int,
     specs: dict[str, tf.TensorSpec],
     length: int,
-    is_compiled: bool,
+    compiled_size: int | None,
     shape: Hashable,
     exchange: Exchange | None,
 ) -> TrainingStep[AnyLearner]:
-    """Take the step of a network of the same shape, with the state of this one, or build it."""
+    """Take the step of a network of the same shape, with the state of this one, or build it.
+
+    Args:
+        compiled_size: windows in a batch that XLA compiles a step for; None without XLA.
+    """
     averaged = (training.averaging, training.epochs) if training.averaging else None
     others = (
         training.optimizer,
         averaged,
-        training.batch_size,
         past,
         tuple(specs.values()),
         length,
-        is_compiled,
+        compiled_size,
         exchange,
     )
     key = None if shape is None else (shape, others)
@@ -255,8 +267,7 @@ def _take_or_build_step(
         length,
         past=past,
         average=build_average(training.averaging, network.trainable_variables, training.epochs),
-        batch_size=training.batch_size,
-        is_compiled=is_compiled,
+        compiled_size=compiled_size,
         shape=key,
         exchange=exchange,
     )

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecaster.inputs import Inputs
+from forecaster.models.losses import leave_out_windows
 from forecaster.models.recurrent_layers import avoid_kernels
 from forecaster.training.averaging import Average
 from forecaster.training.export import TracedNetwork
@@ -147,9 +148,9 @@ class TrainingStep(Generic[AnyLearner]):
         length: steps in a window.
         past: as in `Steps`.
         average: of its weights, if any.
-        batch_size: windows in a whole batch.
-        is_compiled: whether XLA compiles the step of whole batches, the optimizer's included. The last, smaller batch
-            of an epoch is run without it, since another shape would be compiled again.
+        compiled_size: windows in a whole batch, for which XLA compiles the step, the optimizer's included; None: it
+            does not. The last, smaller batch of an epoch is filled up with windows that no loss counts, since another
+            shape would be compiled again.
         shape: what the traced functions depend on; None where no other training can share them.
         exchange: with the other processes that train the same network on their shares of each batch; None: no others.
 
@@ -166,8 +167,7 @@ class TrainingStep(Generic[AnyLearner]):
         *,
         past: int = 0,
         average: Average | None = None,
-        batch_size: int = 1,
-        is_compiled: bool = False,
+        compiled_size: int | None = None,
         shape: Hashable = None,
         exchange: Exchange | None = None,
     ) -> None:
@@ -179,16 +179,17 @@ class TrainingStep(Generic[AnyLearner]):
         self._first_values = [variable.numpy() for variable in optimizer.variables]
         starts = tf.TensorSpec([None], tf.int32, "starts")
         batch = [starts, tf.TensorSpec([None, 1], tf.float32, "signs"), tf.TensorSpec([], tf.float32, "epoch")]
-        if exchange is None:
-            self._train = self._trace(self._run_on_batch, [*specs.values(), *batch])
-        else:
+        self._compiled_size = compiled_size
+        if exchange is not None:
             share = tf.TensorSpec([], tf.float32, "share")
             self._train = self._trace(self._run_on_share, [*specs.values(), *batch, share])
+        elif compiled_size is not None:
+            self.compiled = tf.function(self._update_weights_in_loops, jit_compile=True, autograph=False)
+            counts = tf.TensorSpec([compiled_size], tf.float32, "counts")
+            self._train = self._trace(self._run_compiled, [*specs.values(), *batch, counts])
+        else:
+            self._train = self._trace(self._run_on_batch, [*specs.values(), *batch])
         self._validate = self._trace(self._validate_on_batch, [*specs.values(), starts])
-        self._batch_size = batch_size if is_compiled else None
-        if is_compiled:
-            self._compiled = tf.function(self._update_weights_in_loops, jit_compile=True, autograph=False)
-            self._train_whole = self._trace(self._run_on_whole_batch, [*specs.values(), *batch])
 
     @staticmethod
     def _trace(function: Any, signature: list[tf.TensorSpec]) -> Any:
@@ -220,9 +221,16 @@ class TrainingStep(Generic[AnyLearner]):
             tensors, starts = steps.cut(starts, self.length + self.network.ahead)
             others = tf.constant(starts), signs, tf.constant(epoch, tf.float32), tf.constant(share, tf.float32)
             return float(self._train(*tensors.flatten(), *others))
+        filled = []  # which windows count
+        if self._compiled_size is not None:
+            missing = self._compiled_size - len(starts)
+            filled = [tf.constant([1.0] * len(starts) + [0.0] * missing)]
+            # with the last window, so that values stay where a loss is finite
+            starts = np.pad(starts, (0, missing), mode="edge")
+            signs = tf.pad(signs, [[0, missing], [0, 0]], constant_values=1.0)
         tensors, starts = steps.cut(starts, self.length + self.network.ahead)
-        train = self._train_whole if len(starts) == self._batch_size else self._train
-        return float(train(*tensors.flatten(), tf.constant(starts), signs, tf.constant(epoch, tf.float32)))
+        batch = tf.constant(starts), signs, tf.constant(epoch, tf.float32)
+        return float(self._train(*tensors.flatten(), *batch, *filled))
 
     def validate(self, steps: Steps | StepTensors, starts: np.ndarray) -> float:
         """Compute the mean validation loss of some windows."""
@@ -269,14 +277,15 @@ class TrainingStep(Generic[AnyLearner]):
         *others, share = arguments
         return self._update_weights(*self._cut_and_flip(*others), share)
 
-    def _run_on_whole_batch(self, *arguments: tf.Tensor) -> tf.Tensor:
+    def _run_compiled(self, *arguments: tf.Tensor) -> tf.Tensor:
+        *others, counts = arguments
         # Cut outside what XLA compiles, which would compile series of another length again.
-        inputs, targets, epoch = self._cut_and_flip(*arguments)
+        inputs, targets, epoch = self._cut_and_flip(*others)
         shaped = [
-            None if each is None else tf.ensure_shape(each, [self._batch_size, *each.shape[1:]])
+            None if each is None else tf.ensure_shape(each, [self._compiled_size, *each.shape[1:]])
             for each in (*inputs, targets)
         ]
-        return self._compiled(Inputs(*shaped[:-1]), shaped[-1], epoch)
+        return self.compiled(Inputs(*shaped[:-1]), shaped[-1], epoch, counts)
 
     def _update_weights(
         self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor, share: tf.Tensor | None = None
@@ -292,8 +301,10 @@ class TrainingStep(Generic[AnyLearner]):
             self.average.observe_batch()
         return loss
 
-    def _update_weights_in_loops(self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        with avoid_kernels():
+    def _update_weights_in_loops(
+        self, inputs: Inputs, targets: tf.Tensor, epoch: tf.Tensor, counts: tf.Tensor
+    ) -> tf.Tensor:
+        with avoid_kernels(), leave_out_windows(counts):
             return self._update_weights(inputs, targets, epoch)
 
     def _validate_on_batch(self, *arguments: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@ from forecaster.config.schema import Model
 from forecaster.inputs import Inputs
 from forecaster.models import build_network
 from forecaster.models.attention import AdditiveAttention, MultiplicativeAttention
+from forecaster.models.losses import leave_out_windows
 from forecaster.models.networks.hierarchical_network import compute_kl_divergence
 from forecaster.models.networks.seq2seq_network import ramp_up
 from forecaster.models.parameter_counts import count_parameters
@@ -378,3 +379,11 @@ def test_a_latent_network_learns_its_loss_and_the_divergence_as_far_as_it_has_ri
         losses[epoch] = float(network.compute_training_loss(Inputs(WINDOWS), TARGETS, tf.constant(epoch)))
     assert losses[10.0] > losses[0.0]
     assert losses[5.0] - losses[0.0] == pytest.approx((losses[10.0] - losses[0.0]) / 2, rel=1e-4)
+
+
+def test_windows_that_fill_up_a_batch_change_no_loss_of_a_latent_network():
+    network = random_network(decoder="latent")
+    expected = network.compute_validation_loss(Inputs(WINDOWS[:3]), TARGETS[:3])
+    with leave_out_windows(tf.constant([1.0, 1.0, 1.0, 0.0, 0.0])):
+        found = network.compute_validation_loss(Inputs(WINDOWS), TARGETS)
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)

@@ -1,5 +1,6 @@
 """Heads: losses against SciPy or worked by hand, domain maps, and numbers at the ends of float32."""
 
+import contextlib
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import stats
 
 from forecaster.forecasting import distributions
 from forecaster.models import heads
-from forecaster.models.losses import LOSSES
+from forecaster.models.losses import LOSSES, leave_out_windows
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +60,23 @@ def test_a_loss_is_the_mean_negative_log_likelihood(name, targets, log_density):
     parameters = map_to_domain(head, RAW[head.raw_count], offset=0.5, scale=2.0)
     expected = -np.mean(log_density(targets.astype(float), *np.moveaxis(parameters.astype(float), -1, 0)))
     assert loss(head, targets, parameters) == pytest.approx(expected, rel=1e-5)
+
+
+@every_head
+def test_windows_that_fill_up_a_batch_change_neither_loss_nor_gradient(name):
+    head, targets = HEADS[name](), tf.constant(COUNTS)
+    parameters = tf.constant(map_to_domain(head, RAW[head.raw_count], scale=2.0))
+    found = []
+    for count, left_out in ((3, False), (4, True)):
+        windows = parameters[:count]
+        with tf.GradientTape() as tape:
+            tape.watch(windows)
+            with leave_out_windows(tf.constant([1.0, 1.0, 1.0, 0.0])) if left_out else contextlib.nullcontext():
+                mean = head.compute_loss(targets[:count], windows)
+        found.append((mean, tape.gradient(mean, windows)))
+    (expected, gradient), (filled, with_zeros) = found
+    np.testing.assert_allclose(filled, expected, rtol=1e-6)
+    np.testing.assert_allclose(with_zeros, np.pad(gradient, ((0, 1), (0, 0), (0, 0))), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from keras import KerasTensor, ops
 from forecaster.inputs import Inputs
 from forecaster.models.encoder import Encoder
 from forecaster.models.encoder_to_decoder import Bridge
+from forecaster.models.losses import average
 from forecaster.models.networks.base_network import NetworkParts
 from forecaster.models.networks.seq2seq_network import ScheduledSampling, Seq2SeqNetwork, ramp_up
 from forecaster.models.recurrent_layers import Recurrent
@@ -150,7 +151,7 @@ class LatentNetwork(ContextNetwork):
         states = [*anchors, context, *posterior, *layers]
         parameters = self._decode_horizon(states, inputs, targets, sampled_share, noise)
         # per step, as the error of the head is a mean over steps
-        divergence = ops.mean(compute_kl_divergence(posterior, prior)) / self.ahead
+        divergence = average(compute_kl_divergence(posterior, prior)) / self.ahead
         return self.compute_error(inputs, targets, parameters), divergence
 
     def encode(self, inputs: Inputs, training: bool = False) -> list[KerasTensor]:
