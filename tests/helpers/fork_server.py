@@ -309,7 +309,7 @@ class Calls:
 def skip_training_steps() -> None:
     """Have trainings leave the weights as they are, at a loss of 1; to trace a network's gradients takes a second."""
     step, ones = sys.modules["forecaster.training.step"].TrainingStep, sys.modules["tensorflow"].ones
-    for name in ("_run_on_batch", "_run_on_whole_batch", "_validate_on_batch"):
+    for name in ("_run_on_batch", "_run_compiled", "_validate_on_batch"):
         assert hasattr(step, name)
         setattr(step, name, lambda self, *arguments: ones(()))
 
