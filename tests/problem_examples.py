@@ -1047,6 +1047,7 @@ _EXAMPLES = [
         },
     ),
     Problem("age-without-dates", column="checks.max_age"),
+    Problem("other-unit", detail={"series": "load", "value": 0.118, "low": 81.5, "high": 118.2, "count": 3}),
     Problem(
         "implausible-value",
         detail={"series": "load", "value": 9999999.0, "low": 81.5, "high": 118.2, "factor": 10.0},

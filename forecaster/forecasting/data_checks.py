@@ -13,7 +13,9 @@ from forecaster.forecast import ForecastBlock
 from forecaster.forecasting.freshness import Freshness, report_age
 from forecaster.forecasting.plausibility import (
     FEWEST_STUCK,
+    NEWEST_OF_UNIT,
     Statistics,
+    are_of_other_unit,
     find_coarser_end,
     find_constant_end,
     find_implausible_forecast,
@@ -124,6 +126,7 @@ class DataChecks:
                 near = beyond <= measure_reach(low, high, checks.range_factor)
                 near &= np.isnan(trained[:, 0]) | (beyond <= FAR * (high - low))
             plain &= near | (np.isnan(low) & ~np.isnan(lowest))
+            plain &= ~are_of_other_unit(block.take_last_steps(NEWEST_OF_UNIT), low)
             seen = np.stack([np.minimum(low, lowest), np.maximum(high, highest)], axis=1)
         return seen, plain
 

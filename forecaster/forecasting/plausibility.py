@@ -14,6 +14,8 @@ from forecaster.wording import format_timestamp
 Bounds = TypeVar("Bounds", float, np.ndarray)
 
 _SMALLEST_WIDTH = 0.1  # of a range, as a share of its largest absolute value
+NEWEST_OF_UNIT = 3  # values at the end of a series, by which it may be in another unit
+_OTHER_UNIT = 20.0  # times below all before, for a series that was always positive: 1,000 for kWh in MWh
 FEWEST_STUCK = 12  # equal values at the end of a series, from which it may be stuck
 _LONGER = 2  # times the longest run of equal values before, from which a series is stuck
 _FEWEST_RUNS = 20  # runs before, without which the longest of them bounds no later one
@@ -94,6 +96,17 @@ def _read_runs(longest: Any, number: Any, common: Any) -> ConstantRuns:
     return ConstantRuns(int(longest), int(number), None if common is None else float(common))
 
 
+def are_of_other_unit(newest: np.ndarray, low: Bounds) -> np.ndarray:
+    """Whether the newest values of series are all positive and far below the lowest before, (...,).
+
+    Args:
+        newest: (..., values).
+        low: the lowest value before them, (...,); NaN where it is not known.
+    """
+    found: np.ndarray = (newest > 0).all(axis=-1) & (newest.max(axis=-1) < low / _OTHER_UNIT)
+    return found
+
+
 def find_implausible_value(
     series: Series, length: int, known: Sequence[float] | None, factor: float
 ) -> tuple[Problem | None, tuple[float, float] | None]:
@@ -116,6 +129,10 @@ def find_implausible_value(
         known = float(history.min()), float(history.max())
     low, high = known
     lowest, highest = float(window.min()), float(window.max())
+    newest = window[-NEWEST_OF_UNIT:]
+    if are_of_other_unit(newest, low):
+        detail = {"series": series.name, "value": float(newest.max()), "low": low, "high": high, "count": len(newest)}
+        return Problem("other-unit", detail=detail), None
     if max(low - lowest, highest - high) <= measure_reach(
         low, high, factor
     ):  # as almost all, also where the range is 0

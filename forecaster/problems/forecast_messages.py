@@ -78,6 +78,12 @@ FORECASTS: Mapping[str, Message] = {
         "the data have no dates, so that their age is not known; remove the largest age",
         "A largest age needs timestamps.",
     ),
+    "other-unit": Message(
+        "{series}: the newest {count} values, {value:g} at most, are less than a twentieth of all before, {low:g} to "
+        "{high:g}: is this another unit? Correct the values, or forecast from them with --set checks.range=ignore, or "
+        "set: {{checks.range: ignore}} in a job",
+        "A series that was always positive fell to a small part of its range. Warning in `predict`, error in jobs.",
+    ),
     "implausible-value": Message(
         "{series}: {value:g} is more than {factor:g} times the range ever seen, {low:g} to {high:g}, outside it; "
         "correct the value, or forecast from it with --set checks.range=ignore, or "

@@ -112,6 +112,25 @@ def test_a_fault_is_a_warning_and_in_jobs_an_error_unless_its_key_decides(key, l
     assert predict(load, data, overrides=[f"checks.{key}=ignore"], strict=True).notices == []
 
 
+@pytest.mark.parametrize(
+    ("count", "factor", "is_found"), [(3, 0.001, True), (2, 0.001, False), (3, 0, False), (3, 0.1, False)]
+)
+def test_newest_values_in_another_unit_are_found(load, tmp_path, count, factor, is_found):
+    def scale(table):
+        table = table.copy()
+        table.iloc[-count:, -1] *= factor
+        return table
+
+    data = write_changed(tmp_path, "load", scale)
+    assert [notice.code for notice in predict(load, data).notices if notice.code == "other-unit"] == [
+        "other-unit"
+    ] * is_found
+    if is_found:
+        with pytest.raises(DataError, match="less than a twentieth of all before, .* is this another unit"):
+            predict(load, data, strict=True)
+        assert predict(load, data, overrides=["checks.range=ignore"], strict=True).forecasts
+
+
 def test_newest_rows_of_a_longer_step_are_found_where_gaps_are_filled(load, tmp_path):
     def thin(table):
         return table[(table.index < 270) | (table.index % 3 == 2)]
