@@ -1458,6 +1458,7 @@ _EXAMPLES = [
     ),
     Problem("group-without-name", "jobs.yaml:4:5", "jobs.0.output", detail={"path": "out.csv"}),
     Problem("vanished-group", "sales.csv", "region", detail={"cell": "south"}),
+    Problem("killed-reader", "jobs.yaml:4:5"),
     Problem("no-groups", "sales.csv", "region"),
     Problem("too-many-groups", "sales.csv", "price", detail={"groups": 20_000, "limit": 10_000}),
     Problem("job-without-data", "jobs.yaml:4:5", "jobs.0", detail={"job": "north"}),

@@ -147,17 +147,9 @@ def predict(
     if anomalies and shard is not None:
         detail = {"expected": "no --shard: anomalies are those of all series; find them in a command without it"}
         raise UsageError(Problem("invalid-option", "--anomalies", detail=detail))
+    chosen, others = choose_format(format, output, OutputFormat.CSV), anomalies or []
     with ExitStack() as stack:
-        outputs = (
-            output,
-            samples,
-            plot,
-            choose_format(format, output, OutputFormat.CSV),
-            decimal_comma,
-            anomalies or [],
-            if_exists,
-        )
-        written = stack.enter_context(ForecastOutput(*outputs))
+        written = stack.enter_context(ForecastOutput(output, samples, plot, chosen, decimal_comma, others, if_exists))
         from forecaster.api.forecasts import Request
         from forecaster.shard import parse_shard
 
@@ -182,14 +174,12 @@ def _open_parallel(
     Raises:
         UsageError: an address of processes.
     """
-    if (processes or 1) == 1 and engine is None and address is None:
+    chosen = choose_engine(engine, address)
+    if chosen.kind == "processes" and (processes or 1) == 1:
         return None
     from forecaster.cli.signals import collect_signals
     from forecaster.parallel import Parallel
 
-    chosen = choose_engine(engine, address)
-    if chosen.kind == "processes" and (processes or 1) == 1:
-        return None
     return Parallel(chosen, processes, stack.enter_context(collect_signals()))
 
 

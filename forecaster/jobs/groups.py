@@ -52,7 +52,7 @@ def list_groups(job: Job, column: str) -> dict[str, Where] | Stop:
     if event.how == "done":
         groups: dict[str, Where] = event.result
         return groups
-    return event.error or ForecasterError(Problem("killed-process"))
+    return event.error or ForecasterError(Problem("killed-reader", job.where))
 
 
 def read_groups(task: tuple[Job, str], received: Sequence[int], report: Callable[[Any], None]) -> dict[str, Where]:

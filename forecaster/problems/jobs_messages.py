@@ -41,6 +41,10 @@ JOBS: Mapping[str, Message] = {
         "no cell is {cell!r} any more; its job ends here, and its forecast stays as it is",
         "A cell of `for_each` that had a job is no longer in the data.",
     ),
+    "killed-reader": Message(
+        "the process that read the cells of for_each was killed, perhaps because memory ran out",
+        "The system ended a process of `forecast run` before any job began.",
+    ),
     "no-groups": Message("every cell is empty, so there is no group", "The column of `for_each` has no cells."),
     "too-many-groups": Message(
         "{groups:,} different cells, each of which would be a job; expected at most {limit:,}; is it another column?",

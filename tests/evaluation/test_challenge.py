@@ -32,6 +32,7 @@ from forecaster.preprocessing.scaling import Scaler
 from forecaster.problems import Problem
 from forecaster.runs import load_version
 from tests.helpers.last_value import LastValue, plan
+from tests.helpers.zero_shot import replace_zero_shot
 
 RUNS = Path(__file__).parents[1] / "runs"
 
@@ -91,14 +92,7 @@ def test_scores_are_those_of_each_network_from_the_same_windows():
 
 
 def test_each_origin_is_forecast_zero_shot_once_for_both_versions(monkeypatch):
-    windows = []
-
-    def forecast(read, _seasons, horizon, probabilities):
-        windows.extend(read[:, -1].tolist())
-        return np.repeat(read[:, -1:, None] + np.arange(horizon)[:, None], len(probabilities), axis=2)
-
-    for module in ("forecaster.evaluation.baselines", "forecaster.preprocessing.zero_shot_feature"):
-        monkeypatch.setattr(f"{module}.forecast_zero_shot", forecast)
+    windows = replace_zero_shot(monkeypatch)
     panel, fallback = panel_of(y=np.arange(40)), Fallback(("network", "zero-shot"), {"y": (0.5, 0.5)}, (0.5, 0.5))
     both = []
     for known in (30, 34):

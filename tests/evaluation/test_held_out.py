@@ -13,6 +13,7 @@ from forecaster.forecasting.fallback import Fallback
 from forecaster.forecasting.predictor import Predictor
 from tests.helpers.last_value import LastValue, plan, predicted
 from tests.helpers.members import members_of
+from tests.helpers.zero_shot import replace_zero_shot
 
 
 def calibrated(made, predictor, residuals):
@@ -86,14 +87,7 @@ def test_the_table_of_errors_stays_narrow_and_marks_what_is_not_defined():
 
 
 def test_each_origin_is_forecast_zero_shot_once(monkeypatch):
-    windows = []
-
-    def forecast(read, _seasons, horizon, probabilities):
-        windows.extend(read[:, -1].tolist())
-        return np.repeat(read[:, -1:, None] + np.arange(horizon)[:, None], len(probabilities), axis=2)
-
-    for module in ("forecaster.evaluation.baselines", "forecaster.preprocessing.zero_shot_feature"):
-        monkeypatch.setattr(f"{module}.forecast_zero_shot", forecast)
+    windows = replace_zero_shot(monkeypatch)
     made, predictor = calibrated(*predicted(), [[1.0, 2.0, 3.0]])
     fallback = Fallback(("network", "zero-shot"), {"y": (0.5, 0.5)}, (0.5, 0.5))
     calibration = dataclasses.replace(predictor.calibration, fallback=fallback)
